@@ -1,0 +1,1 @@
+"""The functional core: what accounts, scores and tiers mean. No I/O, no clock, no random, no Faust."""

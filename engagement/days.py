@@ -1,0 +1,41 @@
+"""Whole UTC days: the only unit in which a rule measures time.
+
+A *day* is an ``int``: days since 1970-01-01 UTC. An instant is ``int`` milliseconds since the epoch.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+
+MS_PER_DAY = 86_400_000
+_EPOCH = date(1970, 1, 1)
+
+
+def day_of(instant_ms: int) -> int:
+    """The UTC day an instant falls in (floors, so instants before 1970 are right too)."""
+    return instant_ms // MS_PER_DAY
+
+
+def midnight(day: int) -> int:
+    """The instant in milliseconds at which ``day`` begins."""
+    return day * MS_PER_DAY
+
+
+def iso_day(day: int) -> str:
+    """``20089`` -> ``'2025-01-01'``."""
+    return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+def parse_day(text: str) -> int:
+    """``'2025-01-01'`` -> ``20089``; ValueError for anything else."""
+    return (date.fromisoformat(text) - _EPOCH).days
+
+
+def iso_instant(instant_ms: int) -> str:
+    """Milliseconds as RFC 3339 in UTC, always with three decimals: one spelling per instant."""
+    moment = datetime.fromtimestamp(instant_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant_ms % 1000:03d}Z"
+
+
+def to_ms(moment: datetime) -> int:
+    """An aware datetime as milliseconds, floored, by integer arithmetic (floats would round)."""
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return delta // timedelta(milliseconds=1)

@@ -1,0 +1,119 @@
+"""Input events: what producers send. One pydantic model a family; JSON Schemas and the fast decoders derive from these.
+
+Unknown optional fields are kept by Kafka and ignored here; an unknown major ``schema_version`` is a dead letter.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Text = Annotated[str, Field(max_length=4096)]
+Attribute = bool | int | float | str | list[str] | None
+
+
+class Family(StrEnum):
+    """The three input families; the value is the topic's short name."""
+
+    WEB_VISITS = "web-visits"
+    INTENT_SIGNALS = "intent-signals"
+    ACCOUNT_UPDATES = "account-updates"
+
+
+class Event(BaseModel):
+    """What every event carries. ``id`` is unique within its family; ``occurred_at`` is event time with an offset."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    schema_version: Literal[1] = 1
+    id: Name
+    occurred_at: AwareDatetime
+
+
+class WebVisit(Event):
+    """First party: a page view, or an ``identify`` that says who a visitor is. Kafka key: ``visitor_id``."""
+
+    type: Literal["page_view", "identify"] = "page_view"
+    visitor_id: Name
+    url: Text | None = None
+    referrer: Text | None = None
+    user_agent: Text | None = None
+    ip: Name | None = None
+    account: Name | None = None  # a domain, where the producer knows it
+    email: Name | None = None
+    role: Name | None = None
+    seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+
+
+class IntentSignal(Event):
+    """Third-party intent, forms, ads, e-mail, events, sales touches. Kafka key: account domain or e-mail."""
+
+    kind: Name
+    account: Name | None = None
+    email: Name | None = None
+    visitor_id: Name | None = None
+    role: Name | None = None
+    topic: Name | None = None
+    score: Annotated[int, Field(ge=0, le=100)] | None = None
+    seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    provider: Name | None = None
+
+
+class Contact(BaseModel):
+    """A member of the buying committee."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    email: Name
+    role: Name | None = None
+    name: Name | None = None
+
+
+class Disposition(BaseModel):
+    """What sales said about the account."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    status: Literal["accepted", "rejected", "recycled"]
+    author: Name | None = None
+    reason: Text | None = None
+
+
+class Opportunity(BaseModel):
+    """A deal as the CRM has it. An account may have several; each is known by ``id``."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    id: Name
+    stage: Literal["open", "won", "lost"]
+    amount: Annotated[int, Field(ge=0)] | None = None
+
+
+class AccountUpdate(Event):
+    """What is known about an account, and what people decided. A field that is absent stays; ``null`` clears it.
+
+    Kafka key: the account's domain.
+    """
+
+    account: Name
+    crm_id: Name | None = None
+    name: Name | None = None
+    domains: list[Name] | None = None
+    owner: Name | None = None
+    region: Name | None = None
+    strategic: bool | None = None
+    listed_tier: Annotated[int, Field(ge=1, le=3)] | None = None
+    expected_ltv: Annotated[int, Field(ge=0)] | None = None  # whole units of the company's currency
+    attributes: dict[Name, Attribute] | None = None  # merged key by key; a null attribute is forgotten
+    relationship: Name | None = None  # prospect, customer, competitor, partner, own_staff, ...
+    disposition: Disposition | None = None
+    opportunity: Opportunity | None = None
+    contacts: list[Contact] | None = None  # added to those known
+
+
+MODELS: dict[Family, type[Event]] = {
+    Family.WEB_VISITS: WebVisit,
+    Family.INTENT_SIGNALS: IntentSignal,
+    Family.ACCOUNT_UPDATES: AccountUpdate,
+}

@@ -1,0 +1,173 @@
+"""The one shape of both folds: records in, one `Step` out, nothing remembered until the step is accepted.
+
+The Faust worker commits a step in one transaction and then accepts it; a replay accepts it at once. Whatever the borders
+between steps, the outputs and the state are the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+from zlib import crc32
+
+import msgspec
+
+from engagement.errors import Refused
+from engagement.records import GENESIS_KEY
+
+POSITION_KEY = b"__position__"
+RULEBOOK_KEY = b"__rulebook__"
+RESERVED_KEYS = frozenset({POSITION_KEY, RULEBOOK_KEY, GENESIS_KEY})
+"""Changelog keys that are not rows of the table. They all start with ``__``, which no account or row key does."""
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Record(Protocol):
+    """What a fold reads of a consumed record (an aiokafka ``ConsumerRecord`` is one)."""
+
+    topic: str  # full name, as Kafka has it
+    partition: int
+    offset: int
+    timestamp: int  # ms
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class PlainRecord(NamedTuple):
+    """A `Record` that comes from no broker: replays and tests."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+class Output(NamedTuple):
+    """One record to send. ``topic`` is a short name; ``partition`` is None where it is this unit's own number."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+    headers: Headers = ()
+    timestamp: int | None = None
+
+
+class Step(NamedTuple):
+    """What one transaction writes."""
+
+    changelog: dict[bytes, bytes | None]  # rows touched (None deletes) and reserved keys
+    outputs: list[Output]
+    positions: dict[str, int]  # topic (full name) -> next offset
+    consumed: int  # how many of the offered records are done; a day record may need several steps
+    position: "Position"
+
+
+class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where a partition stands. Written with every step, so position and state can never disagree."""
+
+    format: int = 1
+    next: dict[str, int] = {}  # topic (full name) -> next offset to read
+    rows: int = 0
+    digest: int = 0  # sum of crc32(key, value) over the rows, modulo 2**64
+    fates: dict[str, int] = {}  # counters that must add up: see each fold
+
+
+class Fold(Protocol):
+    """A pure fold over the records of one unit (a partition number)."""
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take one changelog record, in order, while state is restored."""
+
+    def loaded(self) -> None:
+        """The changelog is read to its end. Raises `Refused` where what was read is not the whole state."""
+
+    @property
+    def position(self) -> Position:
+        """As last accepted or loaded."""
+
+    def step(self, records: Sequence[Record], limit: int) -> Step:
+        """Fold ``records`` (per topic in offset order; those below the position are skipped).
+
+        Touches about ``limit`` rows at most, then stops early (``consumed`` says how far it came). Changes nothing that
+        a following `step` would see before `accept`.
+        """
+
+    def accept(self, step: Step) -> None:
+        """``step`` is committed: make it the state."""
+
+
+def row_digest(key: bytes, value: bytes) -> int:
+    """One row's share of `Position.digest`."""
+    return crc32(value, crc32(key))
+
+
+class Table:
+    """State of one partition: committed rows as bytes, and the overlay of the step under way.
+
+    Has the reading side of a mapping, as a Faust table has; it is not ``app.Table`` because that one sends a changelog
+    record for every assignment, outside our transaction.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.overlay: dict[bytes, bytes | None] = {}
+
+    def __getitem__(self, key: bytes) -> bytes:
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        self.overlay[key] = value
+
+    def __delitem__(self, key: bytes) -> None:
+        self.overlay[key] = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.rows)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row as the step under way sees it."""
+        return self.overlay[key] if key in self.overlay else self.rows.get(key)
+
+    def take(self, rows: int, digest: int) -> tuple[dict[bytes, bytes | None], int, int]:
+        """The overlay (which starts anew), and the row count and digest once it is accepted."""
+        overlay, self.overlay = self.overlay, {}
+        for key, value in overlay.items():
+            before = self.rows.get(key)
+            if before is not None:
+                digest -= row_digest(key, before)
+                rows -= 1
+            if value is not None:
+                digest += row_digest(key, value)
+                rows += 1
+        return overlay, rows, digest % 2**64
+
+    def accept(self, changelog: Mapping[bytes, bytes | None]) -> None:
+        """Make committed rows the state; reserved keys are not rows."""
+        for key, value in changelog.items():
+            if key in RESERVED_KEYS:
+                continue
+            if value is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = value
+
+    def check(self, position: Position, place: str) -> None:
+        """Raise `Refused` where the restored rows are not those the position record vouches for."""
+        digest = sum(row_digest(key, value) for key, value in self.rows.items()) % 2**64
+        if (len(self.rows), digest) != (position.rows, position.digest):
+            msg = (
+                f"{place}: restored {len(self.rows)} rows with digest {digest}, but its position record vouches for "
+                f"{position.rows} rows with digest {position.digest}: state was lost or cut off; "
+                "restore the topic from a backup, or make a new environment with `mqa topics create --prefix NEW` and replay into it"
+            )
+            raise Refused(msg)

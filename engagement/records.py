@@ -1,0 +1,86 @@
+"""Records of ``account-log``: everything that can move an account, time and configuration included.
+
+The log is permanent and the one truth, so these shapes only ever grow. Each record is JSON with a ``type``; the Kafka
+key is the account (``__genesis__``, ``__day__`` and ``__activation__`` for records that concern a whole partition).
+"""
+
+from typing import Any
+
+import msgspec
+
+GENESIS_KEY = b"__genesis__"
+DAY_KEY = b"__day__"
+ACTIVATION_KEY = b"__activation__"
+
+FORMAT = 1
+"""Version of these shapes. A reader accepts its own and the one before."""
+
+SEMANTICS = 1
+"""Version of the fold's meaning: a worker that does not know a log's semantics stops."""
+
+Source = tuple[str, int, int, int]
+"""(input family, partition, offset, n): where intake read it, and which of several records it made of it."""
+
+
+class Signal(msgspec.Struct, tag="signal", kw_only=True, frozen=True, omit_defaults=True):
+    """One countable act of an account: a visit or an intent signal whose account is known."""
+
+    id: str
+    kind: str
+    occurred_at: int  # ms
+    received_at: int  # ms, the Kafka time of the input
+    person: str | None = None  # keyed hash, never an address; None is an anonymous visitor
+    role: str | None = None
+    topic: str | None = None
+    seconds: int | None = None
+    score: int | None = None  # a vendor's own 0-100, kept as evidence
+    source: Source
+    rulebook: str  # version that intake used
+
+
+class Update(msgspec.Struct, tag="update", kw_only=True, frozen=True, omit_defaults=True):
+    """What is known about an account changed. ``fields`` holds only what was said; ``None`` clears.
+
+    ``fields`` has the keys of `events.AccountUpdate` other than its envelope; ``contacts`` is ``{person hash: role}``.
+    """
+
+    id: str
+    occurred_at: int
+    received_at: int
+    fields: dict[str, Any]
+    source: Source
+    rulebook: str
+
+
+class Day(msgspec.Struct, tag="day", kw_only=True, frozen=True):
+    """``day`` begins. Stands in every partition; the only thing that steps rule time."""
+
+    day: int
+
+
+class Genesis(msgspec.Struct, tag="genesis", kw_only=True, frozen=True):
+    """First record of every partition of ``account-log`` and of the changelogs: how this environment was made."""
+
+    partitions: int
+    partitioner: str = "murmur2"
+    format: int = FORMAT
+    semantics: int = SEMANTICS
+    clock: str  # "wall" or "played"
+    rulebook: str  # canonical JSON of the first rulebook
+    version: str  # of that rulebook
+
+
+class Activation(msgspec.Struct, tag="activation", kw_only=True, frozen=True):
+    """From here on this partition is judged by another rulebook."""
+
+    rulebook: str
+    version: str
+    semantics: int
+    received_at: int
+
+
+LogRecord = Signal | Update | Day | Genesis | Activation
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(LogRecord).decode
+"""Raises `msgspec.DecodeError` for what is not JSON and `msgspec.ValidationError` for an unknown type or a wrong shape."""

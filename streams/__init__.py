@@ -1,0 +1,1 @@
+"""The Faust application and every adapter. Decides nothing about business values."""

@@ -1,0 +1,60 @@
+"""``mqa``: one command, each subcommand in the module that does its work (imported only when it is called)."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from engagement.errors import Refused
+
+COMMANDS = {
+    "worker": "streams.worker.command:worker",
+    "topics": "streams.topics:topics",
+    "broker": "streams.broker.command:broker",
+    "simulate": "streams.history.simulate:simulate",
+    "import": "streams.history.importing:import_",
+    "play": "streams.history.play:play",
+    "replay": "streams.history.replay:replay",
+    "rulebook": "streams.rulebooks:rulebook",
+    "demo": "streams.demo:demo",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand's module when it is asked for: `mqa --help` stays quick, and only `worker` imports Faust."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order above."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """None where there is no such command."""
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, name = target.split(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mqa")
+def mqa() -> None:
+    """Account-based engagement on Kafka: visits and intent in, tier changes out."""
+
+
+def main() -> None:
+    """Console script. `Refused` is one line and exit status 2; Ctrl-C is 130; everything else is a defect and shows its traceback."""
+    try:
+        mqa(standalone_mode=False)
+    except Refused as refusal:
+        click.echo(f"mqa: {refusal}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)

@@ -1,0 +1,1 @@
+"""The Faust worker: chunks in, one transaction per partition and chunk out."""
