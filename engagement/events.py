@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Text = Annotated[str, Field(max_length=4096)]
-Attribute = bool | int | float | str | list[str] | None
+Whole = Annotated[int, Field(ge=0, le=2**53)]  # what every JSON reader holds exactly
+Attribute = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[float, Field(allow_inf_nan=False)] | Text | list[Text] | None
 
 
 class Family(StrEnum):
@@ -87,7 +88,7 @@ class Opportunity(BaseModel):
 
     id: Name
     stage: Literal["open", "won", "lost"]
-    amount: Annotated[int, Field(ge=0)] | None = None
+    amount: Whole | None = None
 
 
 class AccountUpdate(Event):
@@ -104,7 +105,7 @@ class AccountUpdate(Event):
     region: Name | None = None
     strategic: bool | None = None
     listed_tier: Annotated[int, Field(ge=1, le=3)] | None = None
-    expected_ltv: Annotated[int, Field(ge=0)] | None = None  # whole units of the company's currency
+    expected_ltv: Whole | None = None  # whole units of the company's currency
     attributes: dict[Name, Attribute] | None = None  # merged key by key; a null attribute is forgotten
     relationship: Name | None = None  # prospect, customer, competitor, partner, own_staff, ...
     disposition: Disposition | None = None

@@ -15,7 +15,8 @@ from engagement.records import GENESIS_KEY
 
 POSITION_KEY = b"__position__"
 RULEBOOK_KEY = b"__rulebook__"
-RESERVED_KEYS = frozenset({POSITION_KEY, RULEBOOK_KEY, GENESIS_KEY})
+CLOCK_KEY = b"__clock__"  # the last day record appended; beside intake's state, written by the clock
+RESERVED_KEYS = frozenset({POSITION_KEY, RULEBOOK_KEY, CLOCK_KEY, GENESIS_KEY})
 """Changelog keys that are not rows of the table. They all start with ``__``, which no account or row key does."""
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -24,13 +25,28 @@ Headers = tuple[tuple[str, bytes], ...]
 class Record(Protocol):
     """What a fold reads of a consumed record (an aiokafka ``ConsumerRecord`` is one)."""
 
-    topic: str  # full name, as Kafka has it
-    partition: int
-    offset: int
-    timestamp: int  # ms
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def topic(self) -> str:
+        """Full name, as Kafka has it."""
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch."""
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def value(self) -> bytes | None: ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class PlainRecord(NamedTuple):
@@ -74,6 +90,7 @@ class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
     rows: int = 0
     digest: int = 0  # sum of crc32(key, value) over the rows, modulo 2**64
     fates: dict[str, int] = {}  # counters that must add up: see each fold
+    dead_run: int = 0  # how many records up to here were dead letters without a good one between
 
 
 class Fold(Protocol):

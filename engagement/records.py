@@ -66,6 +66,7 @@ class Genesis(msgspec.Struct, tag="genesis", kw_only=True, frozen=True):
     format: int = FORMAT
     semantics: int = SEMANTICS
     clock: str  # "wall" or "played"
+    day: int | None  # rule day the environment begins with; None where a player's first day record says it
     rulebook: str  # canonical JSON of the first rulebook
     version: str  # of that rulebook
 

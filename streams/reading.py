@@ -1,0 +1,47 @@
+"""Reading a partition of Kafka to its end, committed records only: restores, replays and checks."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from engagement.machine import Record
+from streams.connection import Connection
+
+FETCH_BYTES = 8 << 20
+FETCH_RECORDS = 20_000
+
+
+@asynccontextmanager
+async def reader(connection: Connection, isolation_level: str = "read_committed") -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer in no group. By default aborted transactions, and all behind an open one, are invisible to it."""
+    consumer = AIOKafkaConsumer(
+        **connection.client_options(),
+        isolation_level=isolation_level,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=100,
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def read_to_end(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, *, start: int | None = None, end: int | None = None
+) -> AsyncIterator[list[Record]]:
+    """Batches of ``start`` <= offset < ``end``; None: from the beginning, to the last stable offset as it is now."""
+    consumer.assign([partition])
+    if end is None:
+        end = (await consumer.end_offsets([partition]))[partition]
+    if start is None:
+        await consumer.seek_to_beginning(partition)
+    else:
+        consumer.seek(partition, start)
+    while await consumer.position(partition) < end:
+        for batch in (await consumer.getmany(partition, timeout_ms=200, max_records=FETCH_RECORDS)).values():
+            yield [record for record in batch if record.offset < end]

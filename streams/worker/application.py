@@ -1,0 +1,166 @@
+"""The composition root of a worker: everything is made and joined here, importing anything has no effect."""
+
+import logging
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from time import time_ns
+from typing import Any
+
+import faust
+from mode import Service
+
+from engagement.events import Family
+from engagement.intake import Intake
+from engagement.machine import Fold
+from engagement.qualify import Qualify
+from engagement.records import Genesis
+from engagement.rulebook import Rulebook
+from streams.connection import Connection
+from streams.identity import make_identity
+from streams.topics import INPUTS, LOG, Environment
+from streams.worker import transport
+from streams.worker.assignor import UnitAssignor, UnitId
+from streams.worker.clock import DayClock
+from streams.worker.health import HealthServer
+from streams.worker.metrics import Metrics
+from streams.worker.ownership import Ownership
+from streams.worker.transport import Chunk
+from streams.worker.unit import Limits, Unit
+
+log = logging.getLogger("mqa.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """What one worker is told on its command line."""
+
+    connection: Connection
+    environment: Environment
+    genesis: Genesis
+    rulebook: Rulebook  # the newest; intake's rules
+    roles: tuple[str, ...]
+    name: str  # unique among the workers of the environment, stable over restarts
+    limits: Limits
+    port: int | None  # None: no health server
+    host: str
+    session_timeout: float
+    person_secret: bytes
+    person_key_id: str
+
+
+class EngagementApp(faust.App):
+    """A Faust app with the two things its transport asks for."""
+
+    ownership: Ownership
+    assignor_of_units: UnitAssignor
+
+
+def create_app(settings: WorkerSettings) -> EngagementApp:
+    """A Faust app whose one agent hands chunks to the units that this worker owns."""
+    transport.register()
+    environment, connection, limits = settings.environment, settings.connection, settings.limits
+    app = EngagementApp(
+        environment.group,
+        broker=connection.faust_broker(transport.SCHEME),
+        broker_credentials=connection.faust_credentials(),
+        consumer_group_instance_id=f"{environment.group}-{settings.name}",  # static: a restarted worker takes its units back at once
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=8 << 20,
+        broker_max_poll_records=limits.batch,
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.session_timeout / 5,
+        broker_rebalance_timeout=15.0,
+        broker_request_timeout=40.0,
+        store="memory://",
+        table_standby_replicas=0,
+        topic_allow_declare=False,  # only `mqa topics create` makes topics
+        topic_disable_leader=True,
+        topic_partitions=settings.genesis.partitions,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=8,  # chunks, not records
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    topics_of = {"intake": [environment.topic(short) for short in INPUTS], "qualify": [environment.topic(LOG)]}
+    roles = {role: topics_of[role] for role in settings.roles}
+    app.assignor_of_units = UnitAssignor(roles if len(roles) > 1 else topics_of)
+    metrics = Metrics()
+    app.ownership = Ownership(
+        app,
+        roles=roles,
+        make_fold=_folds(settings),
+        make_clock=_clocks(settings, app, metrics) if settings.genesis.clock == "wall" else None,
+        connection=connection,
+        environment=environment,
+        metrics=metrics,
+        limits=limits,
+    )
+    app.on_partitions_revoked.connect(app.ownership.on_revoked)
+    app.on_rebalance_complete.connect(app.ownership.on_rebalance_complete)
+    app.on_before_shutdown.connect(app.ownership.on_before_shutdown)
+    _serve_health(app, settings, metrics)
+
+    # acks=False keeps Faust's own offset bookkeeping away: it would commit what it should not
+    source = app.topic(*(topic for topics in roles.values() for topic in topics), key_serializer="raw", value_serializer="raw", acks=False)
+
+    @app.agent(source, name="dispatch")
+    async def dispatch(chunks: Any) -> None:
+        stream: AsyncIterable[Chunk] = chunks.noack()
+        async for chunk in stream:
+            await app.ownership.offer(chunk)
+
+    return app
+
+
+def _folds(settings: WorkerSettings) -> Any:
+    families = {settings.environment.topic(family.value): family for family in Family}
+    identity = make_identity(partitions=settings.genesis.partitions, secret=settings.person_secret, key_id=settings.person_key_id)
+
+    def make_fold(unit: UnitId) -> Fold:
+        role, number = unit
+        if role == "qualify":
+            return Qualify(topic=settings.environment.topic(LOG), partition=number)
+        return Intake(
+            families=families, partition=number, partitions=settings.genesis.partitions, rulebook=settings.rulebook, identity=identity
+        )
+
+    return make_fold
+
+
+def _clocks(settings: WorkerSettings, app: EngagementApp, metrics: Metrics) -> Any:
+    first_day = settings.genesis.day
+    assert first_day is not None, "an environment that runs by the wall has a day in its genesis"
+
+    def make_clock(unit: Unit) -> DayClock:
+        return DayClock(
+            connection=settings.connection,
+            environment=settings.environment,
+            partitions=settings.genesis.partitions,
+            last_day=first_day if unit.clock_row is None else int(unit.clock_row),
+            restored_to=unit.restored_to,
+            now=lambda: time_ns() // 1_000_000,
+            skew_ms=settings.rulebook.intake.skew,
+            metrics=metrics,
+            failed=lambda error: app.ownership.failed(unit, error),
+        )
+
+    return make_clock
+
+
+def _serve_health(app: EngagementApp, settings: WorkerSettings, metrics: Metrics) -> None:
+    if settings.port is None:
+        return
+    server = HealthServer(
+        metrics, port=settings.port, host=settings.host, ready=lambda: app.ownership.ready, refresh=app.ownership.observe_lag
+    )
+
+    @app.service
+    class Health(Service):
+        """Starts and stops with the app."""
+
+        async def on_start(self) -> None:
+            await server.start()
+            log.info("metrics and health on http://%s:%d", settings.host, server.port)
+
+        async def on_stop(self) -> None:
+            await server.stop()

@@ -1,0 +1,115 @@
+"""The clock of an environment that runs by the wall: appends each UTC day once it may begin.
+
+It belongs to the owner of intake's unit 0 and has a transactional id of its own, so that two clocks can never both append.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from engagement.days import day_of, iso_day, midnight
+from engagement.machine import CLOCK_KEY
+from streams.connection import Connection
+from streams.days import IntakeProgress, append_day, broker_time, clock_partition
+from streams.reading import read_to_end, reader
+from streams.topics import Environment
+from streams.transaction import Fenced, make_producer
+from streams.worker.metrics import Metrics
+
+log = logging.getLogger("mqa.clock")
+
+LOOK_AGAIN = 1.0
+SKEW_PAUSE = 60.0
+SLEEP_AT_MOST = 60.0
+
+
+class DayClock:
+    """Runs from `start` until `stop`, or until another clock fences it."""
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        environment: Environment,
+        partitions: int,
+        last_day: int,
+        restored_to: int,
+        now: Callable[[], int],
+        skew_ms: int,
+        metrics: Metrics,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """``last_day`` as found in the clock's partition below offset ``restored_to``; ``now`` in ms; ``failed`` ends the worker."""
+        self._connection, self._environment, self._partitions = connection, environment, partitions
+        self._last_day, self._restored_to = last_day, restored_to
+        self._now, self._skew_ms, self._metrics, self._failed = now, skew_ms, metrics, failed
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch for midnight."""
+        self._task = asyncio.create_task(self._run(), name="clock")
+
+    async def stop(self) -> None:
+        """Returns when no day is being appended any more."""
+        self._stopping.set()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                producer = make_producer(self._connection, self._environment.transactional_id("clock", 0))
+                await stack.enter_async_context(producer)  # fences the clock before: what it appended until now is final
+                committed = await stack.enter_async_context(reader(self._connection))
+                uncommitted = await stack.enter_async_context(reader(self._connection, "read_uncommitted"))
+                admin = AIOKafkaAdminClient(**self._connection.client_options())
+                await admin.start()
+                stack.push_async_callback(admin.close)
+                async for records in read_to_end(committed, clock_partition(self._environment), start=self._restored_to):
+                    for record in records:
+                        if record.key == CLOCK_KEY and record.value is not None:
+                            self._last_day = int(record.value)
+                progress = IntakeProgress(self._environment, self._partitions, committed=committed, uncommitted=uncommitted, admin=admin)
+                while not self._stopping.is_set():
+                    await self._sleep(await self._tick(producer, progress))
+        except Fenced:
+            log.info("another worker's clock took over")
+        except Exception as error:  # noqa: BLE001 - days must not stop coming while the worker looks alive
+            self._failed(error)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _tick(self, producer: AIOKafkaProducer, progress: IntakeProgress) -> float:
+        """Append the next day if it may begin; returns the seconds to wait before looking again."""
+        day = self._last_day + 1
+        waiting_ms = self._now() - midnight(day)
+        self._metrics.day_delay.set(max(0, waiting_ms) / 1000)
+        if waiting_ms < 0:
+            return min(SLEEP_AT_MOST, -waiting_ms / 1000)
+        if not await progress.has_reached(await progress.bounds_at(midnight(day))):
+            return LOOK_AGAIN
+        # What intake re-appended on the way arrived before midnight too, wherever it stands now.
+        if not await progress.has_reached(await progress.ends()):
+            return LOOK_AGAIN
+        skew_ms = self._now() - await broker_time(producer, self._environment)
+        self._metrics.clock_skew.set(skew_ms / 1000)
+        if abs(skew_ms) > self._skew_ms:
+            log.error(
+                "this machine's clock is %.1f s off the broker's (%.1f s are allowed): no day is appended",
+                skew_ms / 1000,
+                self._skew_ms / 1000,
+            )
+            return SKEW_PAUSE
+        await append_day(producer, self._environment, self._partitions, day)
+        self._last_day = day
+        log.info("day %s begins", iso_day(day))
+        return 0.0 if day_of(self._now()) > day else LOOK_AGAIN

@@ -1,0 +1,110 @@
+"""``mqa worker``."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from engagement.errors import Refused
+from streams.connection import Connection
+from streams.genesis import newest_rulebook, read_genesis
+from streams.topics import CHANGELOGS, Environment
+from streams.worker.unit import Limits
+
+DEVELOPMENT_SECRET = "not-a-secret"  # noqa: S105 - as it says
+
+EXPECTED = {
+    # Kafka 4 answers a retriable error to the first produces of a following transaction; aiokafka warns of each
+    "aiokafka.producer.sender": "NotEnoughReplicas",
+    # a fenced producer leaves futures that nobody waits for; the fencing itself is logged by its unit
+    "asyncio": "exception was never retrieved",
+}
+
+
+@click.command()
+@click.option("--prefix", default="", help="Environment: the prefix of all its topics.", envvar="MQA_PREFIX")
+@click.option("--bootstrap", help="Kafka, host:port[,host:port]. Default: KAFKA_BOOTSTRAP, else the local broker.")
+@click.option(
+    "--name",
+    default=socket.gethostname,
+    show_default="host name",
+    help="Unique among the workers, stable over restarts.",
+    envvar="MQA_NAME",
+)
+@click.option("--only", type=click.Choice(list(CHANGELOGS)), help="Fold only this role; default both.")
+@click.option(
+    "--port",
+    default=9464,
+    show_default=True,
+    help="Port of /metrics, /healthz and /readyz; 0 takes a free one, -1 none.",
+    envvar="MQA_PORT",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.", envvar="MQA_HOST")
+@click.option("--batch", default=10_000, show_default=True, type=click.IntRange(1), help="Records of a transaction at most.")
+@click.option(
+    "--dead-letter-limit", default=1_000, show_default=True, type=click.IntRange(0), help="Dead letters in a row before it stops; 0: never."
+)
+@click.option("--accept-loss", multiple=True, metavar="TOPIC/PARTITION", help="Go on although retention deleted unread records there.")
+@click.option(
+    "--session-timeout", default=10.0, show_default=True, type=click.FloatRange(1, 40), help="Seconds until a silent worker is replaced."
+)
+@click.option(
+    "--log-level", default="INFO", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False), envvar="MQA_LOG_LEVEL"
+)
+def worker(**options: Any) -> None:
+    """Fold visits and signals into accounts, and emit tier changes. Any number of workers share the work."""
+    logging.basicConfig(level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("aiokafka", "faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for logger, text in EXPECTED.items():
+        logging.getLogger(logger).addFilter(_without(text))
+    settings = asyncio.run(_settings(options))
+
+    import faust  # noqa: PLC0415 - Faust reads sys.argv on import
+
+    from streams.worker.application import create_app  # noqa: PLC0415 - imports Faust
+    from streams.worker.private_names import check_private_names  # noqa: PLC0415 - as above
+
+    check_private_names()
+    from streams.worker.application import WorkerSettings  # noqa: PLC0415
+
+    app = create_app(WorkerSettings(**settings))
+    faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True).execute_from_commandline()
+
+
+async def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    connection = Connection.find(options["bootstrap"])
+    environment = Environment(options["prefix"])
+    await connection.wait_until_ready(15)
+    genesis = await read_genesis(connection, environment)
+    return {
+        "connection": connection,
+        "environment": environment,
+        "genesis": genesis,
+        "rulebook": await newest_rulebook(connection, environment),
+        "roles": (options["only"],) if options["only"] else tuple(CHANGELOGS),
+        "name": options["name"],
+        "limits": Limits(batch=options["batch"], dead_letters=options["dead_letter_limit"], accept_loss=frozenset(options["accept_loss"])),
+        "port": None if options["port"] < 0 else options["port"],
+        "host": options["host"],
+        "session_timeout": options["session_timeout"],
+        "person_secret": _person_secret(genesis.clock),
+        "person_key_id": os.environ.get("MQA_PERSON_KEY_ID", "k1"),
+    }
+
+
+def _person_secret(clock: str) -> bytes:
+    """The key of people's hashes. An environment that runs by the wall keeps real people: it must have one of its own."""
+    secret = os.environ.get("MQA_PERSON_SECRET")
+    if secret is None and clock == "wall":
+        msg = "MQA_PERSON_SECRET is not set: people are stored as hashes under a key that must be yours; set it to a long random word"
+        raise Refused(msg)
+    return (secret or DEVELOPMENT_SECRET).encode()
+
+
+def _without(text: str) -> Callable[[logging.LogRecord], bool]:
+    return lambda record: text not in record.getMessage()

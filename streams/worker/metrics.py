@@ -1,0 +1,67 @@
+"""The closed catalogue of metrics: every name, label and unit that this product exposes is here."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_TRANSACTION_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """One worker's metrics in a registry of their own (importing this module registers nothing)."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        # Where input events and log records ended: counted, filtered:<reason>, dead:<reason>, rerouted; qualify's likewise.
+        self.fates = Counter("mqa_records", "Records folded, by role and fate.", ["role", "fate"], registry=registry)
+        # Tier changes committed by this worker, by ladder and step.
+        self.changes = Counter("mqa_tier_changes", "Tier changes committed.", ["ladder", "from_rung", "to_rung"], registry=registry)
+        # Records between what is committed and the end of the topic.
+        self.lag = Gauge("mqa_lag_records", "Records not folded yet.", ["role", "topic", "partition"], registry=registry)
+        # begin to end of a transaction, sends included; what readers wait for.
+        self.transaction = Histogram(
+            "mqa_transaction_seconds", "Time of a committed transaction.", ["role"], buckets=_TRANSACTION_BUCKETS, registry=registry
+        )
+        # Transactions done again after a retriable error.
+        self.aborts = Counter("mqa_transaction_aborts", "Transactions aborted and done again.", ["role"], registry=registry)
+        # A newer owner took a unit; more than a few an hour mean that two workers want the same units.
+        self.fences = Counter("mqa_fences", "Units lost to a newer owner.", ["role"], registry=registry)
+        # Chunks that Faust dropped and that were fetched again.
+        self.reseeks = Counter("mqa_reseeks", "Times a unit fetched again from its position.", ["role"], registry=registry)
+        # Rows of state in memory.
+        self.rows = Gauge("mqa_state_rows", "Rows of state.", ["role", "partition"], registry=registry)
+        # How long the last restore of a unit took, and whether one is running.
+        self.restore = Gauge("mqa_restore_seconds", "Time of the last restore of a unit.", ["role", "partition"], registry=registry)
+        self.restoring = Gauge("mqa_restoring_units", "Units being restored now.", registry=registry)
+        # Units folded by this worker.
+        self.units = Gauge("mqa_units", "Units owned by this worker.", ["role"], registry=registry)
+        # The rule day of each log partition, in days since 1970: a partition that lags shows here.
+        self.rule_day = Gauge("mqa_rule_day", "Rule day of a log partition (days since 1970-01-01).", ["partition"], registry=registry)
+        # By how much this worker's clock differs from the broker's when it appended a day record.
+        self.clock_skew = Gauge(
+            "mqa_clock_skew_seconds", "This worker's clock less the broker's at the last day record.", registry=registry
+        )
+        # A day that began but whose record waits for intake.
+        self.day_delay = Gauge("mqa_day_delay_seconds", "How long the next day record has been waiting for intake.", registry=registry)
+
+    def count_fates(self, role: str, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+        """Add what a step added to a position's fates; ``changes:<ladder>:<from>:<to>`` goes to the tier changes."""
+        for fate, total in after.items():
+            added = total - before.get(fate, 0)
+            if not added:
+                continue
+            if fate.startswith("changes:"):
+                self.changes.labels(*fate.split(":")[1:]).inc(added)
+            else:
+                self.fates.labels(role, fate).inc(added)
+
+    def forget_unit(self, role: str, partition: int, topics: list[str]) -> None:
+        """A unit left this worker: its gauges must not stand still at their last values."""
+        labels: list[tuple[Gauge, tuple[str, ...]]] = [(self.rows, (role, str(partition))), (self.restore, (role, str(partition)))]
+        labels += [(self.lag, (role, topic, str(partition))) for topic in topics]
+        if role == "qualify":
+            labels.append((self.rule_day, (str(partition),)))
+        for gauge, values in labels:
+            if values in gauge._metrics:
+                gauge.remove(*values)

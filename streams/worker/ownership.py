@@ -1,0 +1,261 @@
+"""Which units this worker folds now: made equal to the group's assignment after every rebalance.
+
+The order on assignment is the whole point: fence the last owner (InitProducerId), then read the end of the changelog, restore to it,
+then fetch from the state's position. It happens in Faust's ``on_rebalance_complete``, during which heartbeats go on; waiting in
+``on_partitions_assigned`` would have the worker expelled (aiokafka restarts heartbeats only after it).
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from time import monotonic
+from typing import Any, NoReturn
+
+from aiokafka.structs import TopicPartition
+
+from engagement.errors import Refused
+from engagement.machine import Fold
+from streams.connection import Connection
+from streams.topics import Environment
+from streams.worker.assignor import UnitId
+from streams.worker.clock import DayClock
+from streams.worker.metrics import Metrics
+from streams.worker.transport import Chunk
+from streams.worker.unit import Limits, Unit
+
+log = logging.getLogger("mqa.worker")
+
+REFUSED, BROKEN = 2, 70
+"""Exit statuses: a person must decide; or the log must be read anew, so that a restart is the cure."""
+
+CLOCK_UNIT: UnitId = ("intake", 0)
+"""Its owner runs the clock."""
+
+RETRY_AFTER_FENCE = 2.0
+FENCES_TOO_CLOSE = 60.0
+
+
+class Ownership:
+    """The units of this worker and their life cycle. Faust's app is asked for the assignment, the generation and seeks."""
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        roles: Mapping[str, list[str]],
+        make_fold: Callable[[UnitId], Fold],
+        make_clock: Callable[[Unit], DayClock] | None,
+        connection: Connection,
+        environment: Environment,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> None:
+        """``roles``: role -> full topic names. ``make_clock`` is None where days are played."""
+        self._app, self._roles, self._make_fold, self._make_clock = app, roles, make_fold, make_clock
+        self._connection, self._environment, self._metrics, self._limits = connection, environment, metrics, limits
+        self._role_of = {topic: role for role, topics in roles.items() for topic in topics}
+        self._units: dict[UnitId, Unit] = {}
+        self._clock: DayClock | None = None
+        self._changing = asyncio.Lock()
+        self._membership: tuple[int, str] | None = None  # when the units were last made equal to the assignment
+        self._fenced_at: dict[UnitId, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.ready = False
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Where to fetch from, over all units."""
+        return {source: offset for unit in self._units.values() for source, offset in unit.positions().items()}
+
+    async def offer(self, chunk: Chunk) -> None:
+        """Hand a chunk to its unit. Without one it is dropped: whoever opens the unit seeks to its position."""
+        unit = self._units.get((self._role_of[chunk.topic], chunk.partition))
+        if unit is not None:
+            await unit.offer(chunk)
+
+    async def observe_lag(self) -> None:
+        """Refresh the lag gauges of all units."""
+        for unit in list(self._units.values()):
+            await unit.observe_lag()
+
+    # Faust's signals, in the order of a rebalance
+
+    async def on_revoked(self, *_: Any, **__: Any) -> None:
+        """Before a rebalance: let running transactions end, begin none. Memory is kept, most units come back."""
+        self.ready = False
+        try:
+            async with asyncio.timeout(self._app.conf.broker_session_timeout / 2):
+                await asyncio.gather(*(unit.pause() for unit in self._units.values()))
+        except TimeoutError:
+            end(BROKEN, "a transaction did not end within half a session time-out of a revocation; its fate is the broker's")
+
+    async def on_rebalance_complete(self, *_: Any, **__: Any) -> None:
+        """After it: make the units equal to the assignment. Faust then calls `ChunkConsumer.perform_seek` and resumes."""
+        try:
+            await self._ensure(seek=False)
+        except Exception as error:  # noqa: BLE001 - a worker that could not restore must not look alive
+            self._end_for(error)
+
+    async def on_before_shutdown(self, *_: Any, **__: Any) -> None:
+        """The fetcher has stopped and the group is not left yet."""
+        self.ready = False
+        async with self._changing:
+            await self._close(list(self._units))
+        self._app.consumer.leave_for_good()
+
+    async def _ensure(self, *, seek: bool) -> None:
+        """Make the units equal to the assignment. One at a time; gives up where another rebalance begins: that one calls again."""
+        async with self._changing:
+            app, consumer = self._app, self._app.consumer
+            rebalance = app.rebalancing_count
+
+            def stale() -> bool:
+                return app.rebalancing_count != rebalance or app.should_stop
+
+            membership = consumer.membership
+            wanted = self._assigned(consumer.assignment())
+            lost = set(self._units) - wanted
+            if not self._stayed_member(membership):
+                log.info("no longer continuously a member: restoring everything")  # someone else may have owned units meanwhile
+                lost = set(self._units)
+            self._membership = membership
+            await self._close(lost)
+            self._metrics.restoring.set(len(wanted - set(self._units)))
+            opened = await asyncio.gather(*(self._open(unit, stale) for unit in sorted(wanted - set(self._units))), return_exceptions=True)
+            self._metrics.restoring.set(0)
+            if stale():
+                return
+            for outcome in opened:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+            if seek:
+                await consumer.seek_to(
+                    {source: offset for unit in opened if isinstance(unit, Unit) for source, offset in unit.positions().items()}
+                )
+            for unit in self._units.values():
+                unit.admit()
+            self._start_clock()
+            self._count_units()
+            self.ready = True
+            log.info("folding %s", ", ".join(str(unit) for unit in self._units.values()) or "nothing: other workers have all units")
+
+    def _assigned(self, assignment: set[TopicPartition]) -> set[UnitId]:
+        assigned = {(topic, number) for topic, number in assignment}
+        units = {(self._role_of[topic], number) for topic, number in assigned}
+        for role, number in units:
+            missing = [topic for topic in self._roles[role] if (topic, number) not in assigned]
+            if missing:
+                group = self._environment.group
+                msg = f"unit {role}/{number} was assigned without {', '.join(missing)}: end the other program in the group {group!r}"
+                raise Refused(msg)
+        return units
+
+    def _stayed_member(self, membership: tuple[int, str]) -> bool:
+        if self._membership is None:
+            return True
+        (last_generation, last_member), (generation, member) = self._membership, membership
+        return member == last_member and generation in {last_generation, last_generation + 1}
+
+    async def _open(self, identity: UnitId, stale: Callable[[], bool]) -> Unit | None:
+        role, _ = identity
+        unit = Unit(
+            identity,
+            self._make_fold(identity),
+            topics=self._roles[role],
+            connection=self._connection,
+            environment=self._environment,
+            metrics=self._metrics,
+            owner=self,
+            limits=self._limits,
+        )
+        try:
+            if await unit.open(stale) and not stale():
+                self._units[identity] = unit
+                return unit
+        except BaseException:
+            await unit.close()
+            raise
+        log.info("%s: restore abandoned for another rebalance", unit)
+        await unit.close()
+        return None
+
+    async def _close(self, identities: Iterable[UnitId]) -> None:
+        if CLOCK_UNIT in identities:
+            await self._stop_clock()
+        await asyncio.gather(*(self._units.pop(identity).close() for identity in list(identities)))
+
+    def _start_clock(self) -> None:
+        unit = self._units.get(CLOCK_UNIT)
+        if self._make_clock is not None and self._clock is None and unit is not None:
+            self._clock = self._make_clock(unit)
+            self._clock.start()
+
+    async def _stop_clock(self) -> None:
+        if self._clock is not None:
+            await self._clock.stop()
+            self._clock = None
+
+    def _count_units(self) -> None:
+        for role in self._roles:
+            self._metrics.units.labels(role).set(sum(1 for unit in self._units.values() if unit.role == role))
+
+    # what units ask for
+
+    async def seek_to(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """See `ChunkConsumer.seek_to`."""
+        await self._app.consumer.seek_to(offsets)
+
+    async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
+        """See `ChunkConsumer.whereabouts`."""
+        found: tuple[int | None, int | None] = await self._app.consumer.whereabouts(partition)
+        return found
+
+    def fenced(self, unit: Unit) -> None:
+        """Drop it. A late zombie may have fenced the rightful owner: if it is still ours, open it anew; a second time, end."""
+        if self._units.get(unit.identity) is unit:
+            del self._units[unit.identity]
+        now = monotonic()
+        if now - self._fenced_at.get(unit.identity, float("-inf")) < FENCES_TOO_CLOSE:
+            end(BROKEN, f"{unit} was fenced twice within a minute: another worker wants it too; are two workers running under one --name?")
+        self._fenced_at[unit.identity] = now
+        self._spawn(self._reopen(unit))
+
+    async def _reopen(self, unit: Unit) -> None:
+        if unit.identity == CLOCK_UNIT:
+            await self._stop_clock()
+        await unit.close()
+        await asyncio.sleep(RETRY_AFTER_FENCE)
+        if not self._app.rebalancing and not self._app.should_stop:
+            try:
+                await self._ensure(seek=True)
+            except Exception as error:  # noqa: BLE001 - as in on_rebalance_complete
+                self._end_for(error)
+
+    def failed(self, unit: Unit, error: BaseException) -> None:
+        """End the process, after the other units' running transactions."""
+        self._spawn(self._end_after(unit, error))
+
+    async def _end_after(self, unit: Unit, error: BaseException) -> None:
+        others = [other for other in self._units.values() if other is not unit]
+        if others:
+            await asyncio.wait([asyncio.create_task(other.close()) for other in others], timeout=8)
+        self._end_for(error)
+
+    def _end_for(self, error: BaseException) -> None:
+        if isinstance(error, Refused):
+            end(REFUSED, str(error))
+        log.error("", exc_info=error)
+        end(BROKEN, f"{type(error).__name__}: {error}; the topics hold the truth: start the worker again")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def end(status: int, message: str) -> NoReturn:
+    """End the process now. An open transaction is aborted by the next owner's fencing, or by its time-out."""
+    print(f"mqa worker: {message}", file=sys.stderr, flush=True)  # noqa: T201 - the last word, whatever logging is set to
+    logging.shutdown()
+    os._exit(status)

@@ -1,0 +1,82 @@
+"""State from its changelog, and whether what the topics hold still fits it."""
+
+from collections.abc import Callable, Iterable
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition
+
+from engagement.errors import Refused
+from engagement.machine import CLOCK_KEY, Fold
+from streams.connection import Connection
+from streams.reading import read_to_end
+
+
+async def restore(
+    consumer: AIOKafkaConsumer, changelog: TopicPartition, fold: Fold, *, stale: Callable[[], bool], clock: Callable[[bytes], None]
+) -> int | None:
+    """Load the whole changelog into ``fold``; returns the end it read to, None where ``stale`` said that nobody wants it any more.
+
+    The caller has fenced the unit's last owner before: no transaction of it can still be open, so the end that is read
+    here is the end. ``clock`` is given the clock's row, which stands beside the state of intake's unit 0.
+    """
+    end: int = (await consumer.end_offsets([changelog]))[changelog]
+    async for records in read_to_end(consumer, changelog, end=end):
+        for record in records:
+            if record.key == CLOCK_KEY and record.value is not None:
+                clock(record.value)
+            elif record.key is not None:
+                fold.load(record.key, record.value)
+        if stale():
+            return None
+    fold.loaded()
+    return end
+
+
+async def check_sources(
+    connection: Connection,
+    consumer: AIOKafkaConsumer,
+    sources: Iterable[TopicPartition],
+    fold: Fold,
+    *,
+    group: str,
+    changelog: TopicPartition,
+) -> None:
+    """Raise `Refused` where state and topics contradict each other: going on would lose events without a word."""
+    partitions = list(sources)
+    begin = await consumer.beginning_offsets(partitions)
+    end = await consumer.end_offsets(partitions)
+    fresh = not fold.position.next
+    committed = await _committed(connection, group, partitions) if fresh else {}
+    for partition in partitions:
+        place, position = f"{partition.topic}/{partition.partition}", fold.position.next.get(partition.topic, 0)
+        if committed.get(partition, 0) > 0:
+            msg = (
+                f"{changelog.topic}/{changelog.partition} holds no state, but the group {group!r} has committed offset "
+                f"{committed[partition]} of {place}: the state topic was lost; restore it from a backup, or begin a new environment "
+                "with `mqa topics create --prefix NEW` and play its history"
+            )
+            raise Refused(msg)
+        if position > end[partition]:
+            msg = (
+                f"{place} ends at offset {end[partition]}, before the state's position {position}: the topic was made anew or cut off; "
+                "restore it from a backup, or begin a new environment with `mqa topics create --prefix NEW`"
+            )
+            raise Refused(msg)
+        if position < begin[partition]:
+            msg = (
+                f"{place} begins at offset {begin[partition]}, but the state has only read to {position}: retention deleted "
+                f"{begin[partition] - position} records unread; lengthen retention.ms, and accept the loss with "
+                f"`mqa worker --accept-loss {place}`"
+            )
+            raise Refused(msg)
+
+
+async def _committed(connection: Connection, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    admin = AIOKafkaAdminClient(**connection.client_options())
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(group, partitions=list(partitions))
+    finally:
+        await admin.close()
+    return {partition: found.offset for partition, found in offsets.items()}

@@ -1,0 +1,250 @@
+"""A unit: one role's partition number, with its state, its queue and its commits.
+
+The way of an event: Faust's agent offers a chunk -> the queue -> `Fold.step` on an overlay -> one transaction -> `Fold.accept`.
+Only after the commit does memory change, so whatever fails before leaves the state as the log has it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+from aiokafka.structs import TopicPartition
+
+from engagement.errors import Refused
+from engagement.machine import Fold, Record, Step
+from engagement.qualify import QualifyPosition
+from streams.connection import Connection
+from streams.reading import reader
+from streams.topics import CHANGELOGS, Environment
+from streams.transaction import Fenced, commit, make_producer, rows_of
+from streams.worker.assignor import UnitId
+from streams.worker.metrics import Metrics
+from streams.worker.restore import check_sources, restore
+from streams.worker.transport import Chunk
+
+log = logging.getLogger("mqa.worker")
+
+START_TIMEOUT = 40.0
+COMMIT_TIMEOUT = 30.0
+CLOSE_TIMEOUT = 5.0
+IDLE_CHECK = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at once, how much bad input, and which losses a person has accepted."""
+
+    batch: int = 10_000  # records, and touched rows, of a step at most
+    dead_letters: int = 1_000  # in a row before the worker stops; 0 is no limit
+    accept_loss: frozenset[str] = frozenset()  # topic/partition whose expired records may be skipped
+
+
+class Owner(Protocol):
+    """What a unit asks of the worker around it."""
+
+    async def seek_to(self, offsets: dict[TopicPartition, int]) -> None:
+        """Fetch from there on."""
+
+    async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
+        """(start of the next chunk, high watermark); None where unknown."""
+
+    def fenced(self, unit: "Unit") -> None:
+        """A newer owner exists; the unit has stopped."""
+
+    def failed(self, unit: "Unit", error: BaseException) -> None:
+        """The unit cannot go on; the worker must end."""
+
+
+class Unit:
+    """Created closed; `open` fences and restores; `admit` lets transactions begin; `close` ends it."""
+
+    def __init__(
+        self,
+        identity: UnitId,
+        fold: Fold,
+        *,
+        topics: Sequence[str],
+        connection: Connection,
+        environment: Environment,
+        metrics: Metrics,
+        owner: Owner,
+        limits: "Limits",
+    ) -> None:
+        """Reaches for nothing yet."""
+        self.identity, self.fold = identity, fold
+        self.role, self.number = identity
+        self.sources = [TopicPartition(topic, self.number) for topic in topics]
+        self.changelog = TopicPartition(environment.topic(CHANGELOGS[self.role]), self.number)
+        self.clock_row: bytes | None = None  # beside the state of intake's unit 0: the last day appended
+        self.restored_to = 0  # offset in the changelog
+        self._connection, self._environment, self._metrics, self._owner = connection, environment, metrics, owner
+        self._limits = limits
+        self._producer = make_producer(connection, environment.transactional_id(self.role, self.number))
+        self._queue: asyncio.Queue[Chunk] = asyncio.Queue()
+        self._held = 0  # records in the queue
+        self._room = asyncio.Event()
+        self._closed = False
+        self._gate = asyncio.Event()  # open: transactions may begin
+        self._transaction = asyncio.Lock()  # held: one is running
+        self._seen: dict[TopicPartition, int] = {}  # what has been folded, transaction markers included
+        self._task: asyncio.Task[None] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.role}/{self.number}"
+
+    async def open(self, stale: Callable[[], bool]) -> bool:
+        """Fence the last owner, then read its state to the end. False where ``stale`` interrupted it. Raises `Refused`."""
+        began = perf_counter()
+        await asyncio.wait_for(self._producer.start(), START_TIMEOUT)
+        async with reader(self._connection) as consumer:
+            end = await restore(consumer, self.changelog, self.fold, stale=stale, clock=self._keep_clock_row)
+            if end is None:
+                return False
+            self.restored_to = end
+            strict = [source for source in self.sources if f"{source.topic}/{source.partition}" not in self._limits.accept_loss]
+            await check_sources(self._connection, consumer, strict, self.fold, group=self._environment.group, changelog=self.changelog)
+        self._seen = self.positions()
+        seconds = perf_counter() - began
+        self._metrics.restore.labels(self.role, self.number).set(seconds)
+        self._metrics.rows.labels(self.role, self.number).set(self.fold.position.rows)
+        log.info("%s restored: %d rows in %.2f s, position %s", self, self.fold.position.rows, seconds, self.fold.position.next)
+        self._task = asyncio.create_task(self._run(), name=str(self))
+        return True
+
+    def _keep_clock_row(self, value: bytes) -> None:
+        self.clock_row = value
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Next offset of each source, as committed with the state."""
+        return {source: self.fold.position.next.get(source.topic, 0) for source in self.sources}
+
+    def admit(self) -> None:
+        """Transactions may begin."""
+        self._gate.set()
+
+    async def pause(self) -> None:
+        """No transaction begins after this, and none is running when it returns. Memory is kept."""
+        self._gate.clear()
+        async with self._transaction:
+            pass
+
+    async def close(self) -> None:
+        """Let a running transaction end, drop what is only queued (it will be fetched again), release the producer."""
+        self._closed = True
+        self._gate.clear()
+        self._room.set()
+        if self._task is not None and self._task is not asyncio.current_task():
+            try:
+                await asyncio.wait_for(self.pause(), CLOSE_TIMEOUT)
+            except TimeoutError:
+                log.warning("%s: a transaction is still running at close; its fate is the broker's", self)
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT)
+        try:
+            await asyncio.wait_for(self._producer.stop(), CLOSE_TIMEOUT)
+        except Exception as error:  # noqa: BLE001 - a fenced or broken producer is going away either way
+            log.info("%s: producer ended with %r", self, error)
+        self._metrics.forget_unit(self.role, self.number, [source.topic for source in self.sources])
+
+    async def offer(self, chunk: Chunk) -> None:
+        """Queue a chunk; returns when there is room for the next (counted in records), or the unit is closed."""
+        self._queue.put_nowait(chunk)
+        self._held += len(chunk.records)
+        while self._held > self._limits.batch and not self._closed:
+            self._room.clear()
+            await self._room.wait()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    chunks = [await asyncio.wait_for(self._queue.get(), IDLE_CHECK)]
+                except TimeoutError:
+                    await self._find_dropped_chunk()
+                    continue
+                await self._gate.wait()
+                while not self._queue.empty():  # everything that waits goes into one transaction
+                    chunks.append(self._queue.get_nowait())
+                self._held = 0
+                self._room.set()
+                await self._fold_chunks(chunks)
+        except Fenced as error:
+            log.warning("%s fenced: %r", self, error.__cause__)
+            self._metrics.fences.labels(self.role).inc()
+            self._owner.fenced(self)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on as if nothing was
+            self._owner.failed(self, error)
+
+    async def _fold_chunks(self, chunks: Sequence[Chunk]) -> None:
+        records: list[Record] = []
+        positions = self.positions()
+        seen = {source: max(offset, positions[source]) for source, offset in self._seen.items()}
+        for chunk in chunks:
+            source = TopicPartition(chunk.topic, chunk.partition)
+            if chunk.stop <= seen[source]:
+                continue
+            if chunk.start > seen[source]:
+                await self._fetch_again(source, seen[source])
+                continue
+            records += [record for record in chunk.records if record.offset >= seen[source]]
+            seen[source] = chunk.stop
+        done = 0
+        while done < len(records):
+            await self._gate.wait()  # the last await before the lock: no transaction begins after a revocation
+            async with self._transaction:
+                done += await self._fold_and_commit(records[done : done + self._limits.batch])
+        self._seen = seen
+
+    async def _fold_and_commit(self, records: Sequence[Record]) -> int:
+        step = self.fold.step(records, self._limits.batch)
+        self._check_dead_letters(step, records)
+        began = perf_counter()
+        offsets = {TopicPartition(topic, self.number): offset for topic, offset in step.positions.items()}
+        rows = rows_of(step, self.changelog, self._environment.topic)
+        aborts = await asyncio.wait_for(commit(self._producer, rows, offsets, self._environment.group), COMMIT_TIMEOUT)
+        before = self.fold.position
+        self.fold.accept(step)
+        self._observe(before.fates, step, perf_counter() - began, aborts)
+        return step.consumed
+
+    def _check_dead_letters(self, step: Step, records: Sequence[Record]) -> None:
+        if self._limits.dead_letters and step.position.dead_run >= self._limits.dead_letters:
+            last = next(output for output in reversed(step.outputs) if output.topic == "dead-letters")
+            reason = dict(last.headers).get("reason", b"").decode()
+            msg = (
+                f"{self}: the last {step.position.dead_run} events up to {records[0].topic}/{self.number} were all dead letters (the last: "
+                f"{reason}); nothing of this batch was committed; mend the producer, or go on with `mqa worker --dead-letter-limit 0`"
+            )
+            raise Refused(msg)
+
+    def _observe(self, before: dict[str, int], step: Step, seconds: float, aborts: int) -> None:
+        self._metrics.transaction.labels(self.role).observe(seconds)
+        self._metrics.aborts.labels(self.role).inc(aborts)
+        self._metrics.count_fates(self.role, before, step.position.fates)
+        self._metrics.rows.labels(self.role, self.number).set(step.position.rows)
+        if isinstance(step.position, QualifyPosition) and step.position.rule_day is not None:
+            self._metrics.rule_day.labels(self.number).set(step.position.rule_day)
+
+    async def observe_lag(self) -> None:
+        """Refresh the lag gauges from what the fetcher knows."""
+        for source in self.sources:
+            _, high_watermark = await self._owner.whereabouts(source)
+            if high_watermark is not None:
+                self._metrics.lag.labels(self.role, source.topic, self.number).set(max(0, high_watermark - self._seen[source]))
+
+    async def _find_dropped_chunk(self) -> None:
+        """Nothing came for a while: is the fetcher ahead of us? Then Faust dropped the last chunk."""
+        if not self._gate.is_set():
+            return
+        for source in self.sources:
+            start, _ = await self._owner.whereabouts(source)
+            if start is not None and start > self._seen[source] and self._queue.empty():
+                await self._fetch_again(source, self._seen[source])
+
+    async def _fetch_again(self, source: TopicPartition, offset: int) -> None:
+        log.info("%s: a chunk of %s never came; fetching again from %d", self, source.topic, offset)
+        self._metrics.reseeks.labels(self.role).inc()
+        await self._owner.seek_to({source: offset})
