@@ -4,7 +4,8 @@ Day D is appended to every partition of ``account-log`` in one transaction, and 
 began. So no account loses points for silence while its signals are still waiting to be read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from time import monotonic
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -12,8 +13,12 @@ from aiokafka.structs import TopicPartition
 
 from engagement.machine import CLOCK_KEY
 from engagement.records import DAY_KEY, Day, encode
+from streams.group import committed_offsets
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
 from streams.transaction import Row, commit, send
+
+LOOK_SECONDS = 0.5
+"""How long to look for records between a position and a bound before an open transaction is assumed there."""
 
 Offsets = Mapping[TopicPartition, int]
 
@@ -42,7 +47,7 @@ async def broker_time(producer: AIOKafkaProducer, environment: Environment) -> i
 
 
 class IntakeProgress:
-    """Answers whether intake has read its topics up to given offsets."""
+    """Answers whether intake has read its topics up to given offsets (or another reader of the group, where ``topics`` are its)."""
 
     def __init__(
         self,
@@ -52,11 +57,16 @@ class IntakeProgress:
         committed: AIOKafkaConsumer,
         uncommitted: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
+        topics: Sequence[str] = INPUTS,
     ) -> None:
         """Two readers of those isolation levels and an admin client, all started and owned by the caller."""
         self._group = environment.group
-        self._inputs = [TopicPartition(environment.topic(short), number) for short in INPUTS for number in range(partitions)]
+        self._inputs = [TopicPartition(environment.topic(short), number) for short in topics for number in range(partitions)]
         self._committed, self._uncommitted, self._admin = committed, uncommitted, admin
+
+    async def positions(self) -> Offsets:
+        """What is committed as read: the next offset of each input, 0 where that is not known."""
+        return await committed_offsets(self._admin, self._group, self._inputs)
 
     async def ends(self) -> Offsets:
         """Where the inputs end now, open transactions included."""
@@ -71,19 +81,20 @@ class IntakeProgress:
 
     async def has_reached(self, bounds: Offsets) -> bool:
         """True when no record below ``bounds`` is left to read. Transaction markers are not records, so offsets alone cannot tell."""
-        offsets = await self._admin.list_consumer_group_offsets(self._group, partitions=self._inputs)
-        for partition, bound in bounds.items():
-            position = max(0, offsets[partition].offset)
-            if position < bound and not await self._only_markers(partition, position, bound):
-                return False
-        return True
+        positions = await self.positions()
+        behind = {partition: positions[partition] for partition, bound in bounds.items() if positions[partition] < bound}
+        return not behind or await self._only_markers(behind, bounds)
 
-    async def _only_markers(self, partition: TopicPartition, position: int, bound: int) -> bool:
+    async def _only_markers(self, behind: Offsets, bounds: Offsets) -> bool:
         consumer = self._committed
-        consumer.assign([partition])
-        consumer.seek(partition, position)
-        batch = await consumer.getmany(partition, timeout_ms=200)
-        if any(record.offset < bound for records in batch.values() for record in records):
-            return False
-        reached: int = await consumer.position(partition)
-        return reached >= bound  # else an open transaction still hides what is there
+        consumer.assign(list(behind))
+        for partition, position in behind.items():
+            consumer.seek(partition, position)
+        waiting = set(behind)
+        deadline = monotonic() + LOOK_SECONDS
+        while waiting and monotonic() < deadline:
+            batches = await consumer.getmany(*waiting, timeout_ms=5)  # markers alone would not end a longer wait
+            if any(record.offset < bounds[partition] for partition, records in batches.items() for record in records):
+                return False
+            waiting = {partition for partition in waiting if await consumer.position(partition) < bounds[partition]}
+        return not waiting  # else an open transaction still hides what is there

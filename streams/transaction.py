@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
 
 from engagement.machine import Headers, Step
@@ -93,19 +94,30 @@ async def commit(
 
 async def send(producer: AIOKafkaProducer, rows: Mapping[TopicPartition, Sequence[Row]]) -> list[RecordMetadata]:
     """Send as whole batches (a fifth of the cost of single sends) and wait; returns the batches' metadata, in order."""
-    sent = []
-    for (topic, partition), some in rows.items():
-        batch = producer.create_batch()
-        for key, value, headers, timestamp in some:
-            fields = {"key": key, "value": value, "headers": list(headers), "timestamp": timestamp}
-            if batch.append(**fields) is None:
-                sent.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                batch.append(**fields)  # the first is taken at any size
-        if batch.record_count():
-            sent.append(await producer.send_batch(batch, topic, partition=partition))
+    sent: list[asyncio.Future[RecordMetadata]] = []
+    closed: IllegalOperation | None = None
+    try:
+        for (topic, partition), some in rows.items():
+            for batch in _batches(producer, some):
+                sent.append(await producer.send_batch(batch, topic, partition=partition))  # noqa: PERF401 - those sent must be known
+    except IllegalOperation as error:  # the transaction failed while we were filling batches; one already sent knows why
+        closed = error
     outcomes = await asyncio.gather(*sent, return_exceptions=True)  # all of them: an exception nobody took would be logged
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
-    return list(outcomes)
+    if closed is not None:
+        raise closed
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+
+
+def _batches(producer: AIOKafkaProducer, rows: Iterable[Row]) -> Iterator[Any]:
+    batch = producer.create_batch()
+    for key, value, headers, timestamp in rows:
+        fields = {"key": key, "value": value, "headers": list(headers), "timestamp": timestamp}
+        if batch.append(**fields) is None:
+            yield batch
+            batch = producer.create_batch()
+            batch.append(**fields)  # the first is taken at any size
+    if batch.record_count():
+        yield batch

@@ -54,6 +54,9 @@ class EngagementApp(faust.App):
     ownership: Ownership
     assignor_of_units: UnitAssignor
 
+    def _create_directories(self) -> None:
+        """Make none: Faust would make folders for tables in the working directory, and there are no tables."""
+
 
 def create_app(settings: WorkerSettings) -> EngagementApp:
     """A Faust app whose one agent hands chunks to the units that this worker owns."""
@@ -120,9 +123,7 @@ def _folds(settings: WorkerSettings) -> Any:
         role, number = unit
         if role == "qualify":
             return Qualify(topic=settings.environment.topic(LOG), partition=number)
-        return Intake(
-            families=families, partition=number, partitions=settings.genesis.partitions, rulebook=settings.rulebook, identity=identity
-        )
+        return Intake(families=families, partition=number, rulebook=settings.rulebook, identity=identity)
 
     return make_fold
 

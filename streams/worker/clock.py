@@ -76,7 +76,7 @@ class DayClock:
                             self._last_day = int(record.value)
                 progress = IntakeProgress(self._environment, self._partitions, committed=committed, uncommitted=uncommitted, admin=admin)
                 while not self._stopping.is_set():
-                    await self._sleep(await self._tick(producer, progress))
+                    await self._sleep(await self.tick(producer, progress))
         except Fenced:
             log.info("another worker's clock took over")
         except Exception as error:  # noqa: BLE001 - days must not stop coming while the worker looks alive
@@ -88,7 +88,7 @@ class DayClock:
         except TimeoutError:
             return
 
-    async def _tick(self, producer: AIOKafkaProducer, progress: IntakeProgress) -> float:
+    async def tick(self, producer: AIOKafkaProducer, progress: IntakeProgress) -> float:
         """Append the next day if it may begin; returns the seconds to wait before looking again."""
         day = self._last_day + 1
         waiting_ms = self._now() - midnight(day)

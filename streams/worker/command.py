@@ -58,7 +58,8 @@ EXPECTED = {
 def worker(**options: Any) -> None:
     """Fold visits and signals into accounts, and emit tier changes. Any number of workers share the work."""
     logging.basicConfig(level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("aiokafka", "faust", "mode"):
+    # Faust's services log under the name of the module that subclasses them
+    for noisy in ("aiokafka", "faust", "mode", "streams.worker.application", "streams.worker.transport"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for logger, text in EXPECTED.items():
         logging.getLogger(logger).addFilter(_without(text))
@@ -66,14 +67,14 @@ def worker(**options: Any) -> None:
 
     import faust  # noqa: PLC0415 - Faust reads sys.argv on import
 
-    from streams.worker.application import create_app  # noqa: PLC0415 - imports Faust
+    from streams.worker.application import WorkerSettings, create_app  # noqa: PLC0415 - imports Faust
     from streams.worker.private_names import check_private_names  # noqa: PLC0415 - as above
 
     check_private_names()
-    from streams.worker.application import WorkerSettings  # noqa: PLC0415
-
     app = create_app(WorkerSettings(**settings))
-    faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True).execute_from_commandline()
+    process = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
+    process.spinner = None
+    process.execute_from_commandline()
 
 
 async def _settings(options: dict[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from engagement.errors import Refused
 
 PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 
-NAMES: dict[object, tuple[str, ...]] = {
-    AIOKafkaConsumerThread: ("_create_worker_consumer", "_fetch_records", "call_thread"),
-    Consumer: ("perform_seek", "_getmany"),
-    GroupCoordinator: ("_maybe_leave_group",),
-    TopicPartitionState: ("position", "has_valid_position", "highwater"),
-    drivers.TRANSPORTS: ("aliases",),
-}
+NAMES: tuple[tuple[object, tuple[str, ...]], ...] = (
+    (AIOKafkaConsumerThread, ("_create_worker_consumer", "_fetch_records", "call_thread")),
+    (Consumer, ("perform_seek", "_getmany")),
+    (GroupCoordinator, ("_maybe_leave_group",)),
+    (TopicPartitionState, ("position", "has_valid_position")),
+    (drivers.TRANSPORTS, ("aliases",)),
+)
 
 
 def check_private_names() -> None:
@@ -30,7 +30,7 @@ def check_private_names() -> None:
         if version(package) != pinned:
             msg = f"{package} {version(package)} is installed, but this worker leans on the inside of {pinned}; install {package}=={pinned}"
             raise Refused(msg)
-    for owner, names in NAMES.items():
+    for owner, names in NAMES:
         for name in names:
             if not hasattr(owner, name):
                 msg = f"{owner!r} has no {name!r}: another build of Faust or aiokafka is installed; install the pinned versions anew"

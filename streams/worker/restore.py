@@ -1,6 +1,6 @@
 """State from its changelog, and whether what the topics hold still fits it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -9,6 +9,7 @@ from aiokafka.structs import TopicPartition
 from engagement.errors import Refused
 from engagement.machine import CLOCK_KEY, Fold
 from streams.connection import Connection
+from streams.group import committed_offsets
 from streams.reading import read_to_end
 
 
@@ -36,14 +37,13 @@ async def restore(
 async def check_sources(
     connection: Connection,
     consumer: AIOKafkaConsumer,
-    sources: Iterable[TopicPartition],
+    partitions: Collection[TopicPartition],
     fold: Fold,
     *,
     group: str,
     changelog: TopicPartition,
 ) -> None:
     """Raise `Refused` where state and topics contradict each other: going on would lose events without a word."""
-    partitions = list(sources)
     begin = await consumer.beginning_offsets(partitions)
     end = await consumer.end_offsets(partitions)
     fresh = not fold.position.next
@@ -72,11 +72,10 @@ async def check_sources(
             raise Refused(msg)
 
 
-async def _committed(connection: Connection, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+async def _committed(connection: Connection, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
     admin = AIOKafkaAdminClient(**connection.client_options())
     await admin.start()
     try:
-        offsets = await admin.list_consumer_group_offsets(group, partitions=list(partitions))
+        return await committed_offsets(admin, group, partitions)
     finally:
         await admin.close()
-    return {partition: found.offset for partition, found in offsets.items()}
