@@ -1,15 +1,16 @@
 """A history file: JSON Lines of input events as they arrived (gzip where the name ends in ``.gz``).
 
-``{"topic": "web-visits", "received_at": "2025-01-01T08:00:00.000Z", "key": "v-17", "value": {...}}``. What is not valid JSON stands as a string in
-``raw`` instead of ``value`` (``"raw": ""`` is an empty value, neither is none). ``received_at`` never falls within a file.
+``{"topic": "web-visits", "received_at": "2025-01-01T08:00:00.000Z", "key": "v-17", "value": {...}}``. What is not valid JSON stands
+as a string in ``raw`` instead of ``value`` (``"raw": ""`` is an empty value, neither is none). ``received_at`` never falls within a file.
 """
 
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import msgspec
 
@@ -50,7 +51,9 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(HistoryLine).decode
 
 
-def encode_line(topic: Family, received_ms: int, key: str | None, *, value: object = msgspec.UNSET, raw: str | None = None, partition: int | None = None) -> bytes:
+def encode_line(
+    topic: Family, received_ms: int, key: str | None, *, value: object = msgspec.UNSET, raw: str | None = None, partition: int | None = None
+) -> bytes:
     """One line of a history file, with its line feed. Keys stand in a fixed order, so equal events give equal bytes."""
     line: dict[str, object] = {"topic": topic.value, "received_at": iso_instant(received_ms), "key": key}
     if value is not msgspec.UNSET:
@@ -63,14 +66,45 @@ def encode_line(topic: Family, received_ms: int, key: str | None, *, value: obje
 
 
 @contextmanager
-def open_history(path: Path, mode: str) -> Iterator[IO[bytes]]:
-    """Open for ``"rb"`` or ``"wb"``; gzip by the name. The gzip header holds no time, so equal content gives equal files."""
-    with path.open(mode) as plain:
-        if path.suffix == ".gz":
+def open_history(path: Path, mode: Literal["rb", "wb"]) -> Iterator[IO[bytes]]:
+    """Open for ``"rb"`` or ``"wb"``; gzip by the name. The gzip header holds no time, so equal content gives equal files.
+
+    What is written stands beside ``path`` as ``NAME.part`` and takes the name when all of it is there: no half file under the final name,
+    whatever ends the writing. Raises `Refused` where the file cannot be opened, and where gzip is damaged or cut off.
+    """
+    with _open_zipped(path, mode) if path.suffix == ".gz" else _open_plain(path, mode) as file:
+        yield file
+
+
+@contextmanager
+def _open_zipped(path: Path, mode: Literal["rb", "wb"]) -> Iterator[IO[bytes]]:
+    with _open_plain(path, mode) as plain:
+        try:
             with gzip.GzipFile(filename="", mode=mode, fileobj=plain, mtime=0, compresslevel=6) as zipped:
                 yield zipped  # type: ignore[misc]  # a GzipFile reads and writes bytes
-        else:
-            yield plain
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            msg = f"{path}: no whole gzip file ({error}); fetch or make it again, or rename it if it is not compressed"
+            raise Refused(msg) from None
+
+
+@contextmanager
+def _open_plain(path: Path, mode: Literal["rb", "wb"]) -> Iterator[IO[bytes]]:
+    is_replaced = mode == "wb" and (path.is_file() or not path.exists())  # a pipe or device is written to, never replaced
+    part = path.with_name(f"{path.name}.part") if is_replaced else path
+    try:
+        file = part.open(mode)
+    except OSError as error:
+        msg = f"{part}: {error.strerror}; name a file that can be {'written' if mode == 'wb' else 'read'}"
+        raise Refused(msg) from None
+    try:
+        with file:
+            yield file
+        if is_replaced:
+            part.replace(path)
+    except BaseException:
+        if is_replaced:
+            part.unlink(missing_ok=True)
+        raise
 
 
 def read_history(lines: Iterable[bytes], place: str) -> Iterator[HistoryLine]:

@@ -1,0 +1,148 @@
+import gzip
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engagement.errors import Refused
+from engagement.events import WebVisit
+from streams.history.importing import LONGEST_LINE, LogImport, import_, in_order, log_lines
+from streams.history.lines import HistoryLine, read_history
+from streams.history.networks import Networks
+
+
+def entry(
+    second: int = 0, *, address: str = "203.0.113.9", request: str = "GET /pricing HTTP/1.1", status: int = 200, agent: str = "Firefox"
+) -> bytes:
+    return f'{address} - - [17/May/2015:10:05:{second:02d} +0000] "{request}" {status} 99 "-" "{agent}"\n'.encode()
+
+
+def imported(*lines: bytes, log_import: LogImport | None = None) -> list[HistoryLine]:
+    history = (log_import or LogImport("access.log")).history(lines)
+    return list(read_history(in_order(history), "history"))
+
+
+def visit(line: HistoryLine) -> WebVisit:
+    assert line.payload is not None
+    return WebVisit.model_validate_json(line.payload)
+
+
+def test_a_line_becomes_a_visit_that_the_event_model_accepts() -> None:
+    (line,) = imported(entry(7))
+    seen = visit(line)
+    assert (seen.url, seen.ip, seen.user_agent, seen.referrer, seen.account) == ("/pricing", "203.0.113.9", "Firefox", None, None)
+    assert line.key == seen.visitor_id
+    assert line.received_at == seen.occurred_at
+
+
+def test_a_site_stands_before_paths_and_not_before_whole_urls() -> None:
+    log_import = LogImport("access.log", site="https://www.acme.com/")
+    lines = imported(entry(request="GET /a?b=1 HTTP/1.1"), entry(request="GET http://other.example/x HTTP/1.1"), log_import=log_import)
+    assert [visit(line).url for line in lines] == ["https://www.acme.com/a?b=1", "http://other.example/x"]
+
+
+def test_a_path_never_reads_as_a_host() -> None:
+    (line,) = imported(entry(request="GET //evil.example/x HTTP/1.1"))
+    assert visit(line).url == "/evil.example/x"
+
+
+def test_a_visitor_is_an_address_and_a_browser() -> None:
+    lines = imported(entry(1), entry(2), entry(3, agent="Safari"), entry(4, address="203.0.113.10"))
+    visitors = [line.key for line in lines]
+    assert visitors[0] == visitors[1]
+    assert len(set(visitors)) == 3
+
+
+def test_equal_lines_are_different_events_and_a_second_import_gives_the_same_ids() -> None:
+    first, second = ([visit(line).id for line in imported(entry(), entry())] for _ in range(2))
+    assert first == second
+    assert len(set(first)) == 2
+
+
+def test_a_known_network_names_the_account() -> None:
+    networks = Networks()
+    networks.add("203.0.113.0/24", "acme.com")
+    lines = imported(entry(1), entry(2, address="198.51.100.1"), log_import=LogImport("access.log", networks=networks))
+    assert [visit(line).account for line in lines] == ["acme.com", None]
+
+
+def test_an_unreadable_line_is_kept_and_received_with_the_line_before() -> None:
+    lines = imported(entry(5), b"198.51.100.7 torn\n", entry(9))
+    assert [line.received_ms % 60_000 for line in lines] == [5000, 5000, 9000]
+    assert lines[1].payload == b"198.51.100.7 torn"
+    assert lines[1].key == "198.51.100.7"
+
+
+def test_unreadable_lines_at_the_start_are_received_with_the_first_readable_one() -> None:
+    lines = imported(b"one\n", b"\xe9\n", entry(5))
+    assert [line.payload for line in lines][:2] == [b"one", "é".encode()]
+    assert {line.received_ms % 60_000 for line in lines} == {5000}
+
+
+def test_lines_out_of_order_are_put_in_order() -> None:
+    lines = imported(entry(47), entry(3), entry(12))
+    assert [line.received_ms % 60_000 for line in lines] == [3000, 12000, 47000]
+
+
+@given(st.lists(st.integers(0, 59), max_size=40), st.integers(1, 7))
+def test_sorting_in_runs_is_sorting(seconds: list[int], run: int) -> None:
+    history = list(LogImport("access.log").history([entry(second) for second in seconds]))
+    assert list(in_order(history, run)) == list(in_order(history))
+    assert [line.received_ms % 60_000 // 1000 for line in read_history(in_order(history, run), "h")] == sorted(seconds)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [entry(), entry(status=404), entry(request="HEAD / HTTP/1.1"), b"torn\n", b"\n", b" \r\n", b"x" * (LONGEST_LINE + 9)]
+        )
+    )
+)
+def test_every_line_ends_in_one_place(lines: list[bytes]) -> None:
+    log_import = LogImport("access.log")
+    try:
+        written = len(list(log_import.history(log_lines(BytesIO(b"".join(line.rstrip(b"\n") + b"\n" for line in lines))))))
+    except Refused:
+        assert entry() not in lines
+        return
+    assert log_import.lines == len(lines)
+    assert written == log_import.visits + log_import.raw
+
+
+def test_what_is_left_out_is_counted_by_reason() -> None:
+    log_import = LogImport("access.log")
+    assert imported(entry(status=404), entry(status=302), b"\n", b"y" * LONGEST_LINE + b"\n", log_import=log_import) == []
+    assert log_import.left_out == {"client_error": 1, "redirect": 1, "blank": 1, "too_long": 1}
+
+
+def test_a_line_without_end_is_read_in_bounded_memory() -> None:
+    pieces = list(log_lines(BytesIO(b"a\n" + b"z" * 5 * LONGEST_LINE + b"\nb")))
+    assert [len(piece) for piece in pieces] == [2, LONGEST_LINE + 1, 1]
+
+
+def test_a_file_of_another_kind_is_refused_with_its_beginning() -> None:
+    with pytest.raises(Refused, match=r"access.log: it begins '\{\"level\":1\}', which is not the combined format"):
+        imported(*[b'{"level":1}\n'] * 500)
+
+
+def test_an_empty_log_is_an_empty_history() -> None:
+    assert imported() == []
+
+
+def test_the_command_reads_gzip_writes_a_file_and_accounts_for_every_line(tmp_path: Path) -> None:
+    log, output = tmp_path / "access.log.gz", tmp_path / "history.jsonl.gz"
+    log.write_bytes(gzip.compress(entry(2) + b"torn\n" + entry(1, status=404)))
+    result = CliRunner().invoke(import_, ["access-log", str(log), "-o", str(output)])
+    assert result.output == f"{log}: 3 lines = 1 visits + 1 unreadable (kept for the dead letters) + 1 left out (1 client_error)\n"
+    assert len(list(read_history(gzip.decompress(output.read_bytes()).splitlines(), "h"))) == 2
+
+
+def test_without_an_output_file_the_history_goes_to_standard_output(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(entry())
+    result = CliRunner().invoke(import_, ["access-log", str(log)])
+    assert visit(next(read_history([result.stdout_bytes], "h"))).url == "/pricing"
+    assert "1 lines = 1 visits" in result.stderr
