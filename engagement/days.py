@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 MS_PER_DAY = 86_400_000
 _EPOCH = date(1970, 1, 1)
+_EPOCH_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def day_of(instant_ms: int) -> int:
@@ -37,5 +39,4 @@ def iso_instant(instant_ms: int) -> str:
 
 def to_ms(moment: datetime) -> int:
     """An aware datetime as milliseconds, floored, by integer arithmetic (floats would round)."""
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return delta // timedelta(milliseconds=1)
+    return (moment - _EPOCH_INSTANT) // _MILLISECOND

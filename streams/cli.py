@@ -1,5 +1,6 @@
 """``mqa``: one command, each subcommand in the module that does its work (imported only when it is called)."""
 
+import logging
 import sys
 from importlib import import_module
 
@@ -9,7 +10,7 @@ from engagement.errors import Refused
 
 COMMANDS = {
     "worker": "streams.worker.command:worker",
-    "topics": "streams.topics:topics",
+    "topics": "streams.topics_command:topics",
     "broker": "streams.broker.command:broker",
     "simulate": "streams.history.simulate:simulate",
     "import": "streams.history.importing:import_",
@@ -42,12 +43,14 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="mqa")
 def mqa() -> None:
     """Account-based engagement on Kafka: visits and intent in, tier changes out."""
+    # Commands speak for themselves; a client that tries again is no news. A worker sets up its own log.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def main() -> None:
     """Console script. `Refused` is one line and exit status 2; Ctrl-C is 130; everything else is a defect and shows its traceback."""
     try:
-        mqa(standalone_mode=False)
+        status = mqa(standalone_mode=False)  # click answers with the status of an early exit
     except Refused as refusal:
         click.echo(f"mqa: {refusal}", err=True)
         sys.exit(2)
@@ -56,5 +59,5 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+    else:
+        sys.exit(status if isinstance(status, int) else 0)

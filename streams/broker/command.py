@@ -1,0 +1,43 @@
+"""``mqa broker``: a Kafka for a first look, started and stopped by hand."""
+
+import os
+import sys
+
+import click
+
+from streams.broker.local import start_background, stop_background
+from streams.broker.state import read_state
+
+
+@click.group()
+def broker() -> None:
+    """Run a real Apache Kafka on this machine (Java 17 and Maven, no Docker)."""
+
+
+@broker.command()
+def start() -> None:
+    """Start a broker that runs until `mqa broker stop`. The first start fetches Kafka (54 MB)."""
+    state, fresh = start_background()
+    click.echo(
+        f"Kafka {'runs now' if fresh else 'was running already'} at {state.bootstrap} (process {state.pid}); `mqa broker stop` ends it"
+    )
+    chosen = os.environ.get("KAFKA_BOOTSTRAP")
+    if chosen:
+        click.echo(f"note: KAFKA_BOOTSTRAP={chosen} is set, and comes first: unset it to use this broker", err=True)
+
+
+@broker.command()
+def stop() -> None:
+    """End the broker and remove everything it stored."""
+    state = stop_background()
+    click.echo("no broker was running" if state is None else f"stopped the broker at {state.bootstrap} and removed what it stored")
+
+
+@broker.command()
+def status() -> None:
+    """Say where the broker is; exit status 1 where none runs."""
+    state = read_state()
+    if state is None:
+        click.echo("no broker is running; `mqa broker start` starts one")
+        sys.exit(1)
+    click.echo(f"Kafka runs at {state.bootstrap} (process {state.pid})")

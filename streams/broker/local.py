@@ -1,0 +1,200 @@
+"""A real Apache Kafka on this machine without Docker: one KRaft node on free ports, its log thrown away when it stops.
+
+`LocalBroker` ends with the process that started it, however that one ends. `start_background` leaves one running until
+`stop_background`. All of them block: on a running event loop call them through ``asyncio.to_thread``.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from types import TracebackType
+from typing import Self
+
+from engagement.errors import Refused
+from streams.broker.cache import cache_folder
+from streams.broker.libraries import java, libraries, locked
+from streams.broker.state import BrokerState, forget_state, last_state, process_start, read_state, write_state
+from streams.connection import Connection
+
+READY_SECONDS = 90.0
+"""A start takes about four; a machine under load needs longer."""
+
+ATTEMPTS = 3
+"""A free port can be taken by another before the broker binds it; then other ports are tried."""
+
+_HERE = Path(__file__).parent
+_CLUSTER = "bXFhLWxvY2FsLWJyb2tlcg"  # any UUID in base64; each broker is a cluster by itself
+_BROKER_JVM = ("-Xmx1g", "-XX:-UsePerfData", f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}")
+_FORMAT_JVM = ("-Xmx256m", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", _BROKER_JVM[-1])  # lives a second
+
+
+class LocalBroker:
+    """A broker for tests and demos: ``with LocalBroker() as broker: use(broker.connection)``."""
+
+    def __init__(self) -> None:
+        self._running: _Running | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """``host:port`` of the running broker."""
+        assert self._running is not None, "the broker is not started"
+        return self._running.bootstrap
+
+    @property
+    def connection(self) -> Connection:
+        """How to reach it."""
+        return Connection(bootstrap=self.bootstrap)
+
+    def start(self) -> str:
+        """Start it, wait until it answers, return its address; `Refused` with the end of its log where it does not."""
+        assert self._running is None, "the broker is started already"
+        self._running = _launch(kept=True)
+        return self._running.bootstrap
+
+    def stop(self) -> None:
+        """End it and remove its log; nothing happens where it is not running."""
+        if self._running is not None:
+            self._running.end()
+            self._running = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def start_background() -> tuple[BrokerState, bool]:
+    """Have a broker run in the background: its state, and whether this call started it."""
+    with locked(cache_folder() / "broker.lock"):
+        state = read_state()
+        if state is not None:
+            return state, False
+        _sweep()
+        running = _launch(kept=False)
+        running.process.returncode = 0  # left running on purpose, of which Popen would warn
+        started = process_start(running.process.pid)
+        if started is None:
+            msg = f"the local Kafka ended as soon as it was ready; {_last_words(running.folder)}"
+            raise Refused(msg)
+        state = BrokerState(pid=running.process.pid, started=started, bootstrap=running.bootstrap, folder=str(running.folder))
+        write_state(state)
+        return state, True
+
+
+def stop_background() -> BrokerState | None:
+    """End the background broker and remove its log: the state it had, or None where none was running."""
+    with locked(cache_folder() / "broker.lock"):
+        state = read_state()
+        if state is not None:
+            os.kill(state.pid, signal.SIGKILL)  # its log is thrown away, so an orderly end would only take time
+            while process_start(state.pid) == state.started:
+                time.sleep(0.02)
+        _sweep()
+        return state
+
+
+def _sweep() -> None:
+    """Remove what a background broker left that does not run any more."""
+    state = last_state()
+    if state is not None:
+        shutil.rmtree(state.folder, ignore_errors=True)
+    forget_state()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    process: subprocess.Popen[bytes]  # the broker, or its keeper
+    folder: Path
+    bootstrap: str
+
+    def end(self) -> None:
+        if self.process.stdin is None:
+            self.process.kill()
+        else:
+            self.process.stdin.close()  # its keeper ends it
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _launch(*, kept: bool) -> _Running:
+    for _ in range(ATTEMPTS):
+        running = _spawn(kept=kept)
+        try:
+            if asyncio.run(_ready(running)):
+                return running
+            last_words = _last_words(running.folder)
+        except BaseException:
+            running.end()
+            raise
+        running.end()
+        if "Address already in use" not in last_words:
+            break
+    msg = f"the local Kafka did not start: {last_words}; it needs Java 17 or later and 1 GB of memory, or set KAFKA_BOOTSTRAP=host:port"
+    raise Refused(msg)
+
+
+def _spawn(*, kept: bool) -> _Running:
+    """Format a fresh folder and start a broker on it."""
+    jars, program = f"{libraries()}/*", java()
+    home = cache_folder() / "brokers"
+    home.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="broker-", dir=home))
+    listener, controller = _free_ports()
+    settings = folder / "server.properties"
+    template = Template((_HERE / "server.properties").read_text())
+    settings.write_text(template.substitute(listener=listener, controller=controller, folder=folder))
+    with _log(folder).open("ab") as log:
+        format_log = [program, *_FORMAT_JVM, "-cp", jars, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(settings)]
+        subprocess.run(format_log, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)  # noqa: S603 - paths of ours
+        command = [program, *_BROKER_JVM, "-cp", jars, "kafka.Kafka", str(settings)]
+        if kept:
+            command = [sys.executable, "-m", "streams.broker.keeper", str(folder), *command]
+        process = subprocess.Popen(  # noqa: S603 - paths of ours
+            command,
+            stdin=subprocess.PIPE if kept else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in a terminal is for us to answer, not for the broker
+        )
+    return _Running(process=process, folder=folder, bootstrap=f"127.0.0.1:{listener}")
+
+
+async def _ready(running: _Running) -> bool:
+    """Whether the broker came to answer; False where it ended or took too long."""
+    deadline = time.monotonic() + READY_SECONDS
+    while running.process.poll() is None and time.monotonic() < deadline:
+        try:
+            await Connection(bootstrap=running.bootstrap).wait_until_ready(1)
+        except Refused:
+            continue
+        return True
+    return False
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def _log(folder: Path) -> Path:
+    return folder / "broker.log"
+
+
+def _last_words(folder: Path) -> str:
+    """Quote the end of the broker's log in one line, stack frames left out."""
+    lines = [line.strip() for line in _log(folder).read_text(errors="replace").splitlines()]
+    telling = [line for line in lines if line and not line.startswith(("at ", "... "))]
+    return " | ".join(telling[-3:])[-600:] or "it said nothing"

@@ -1,0 +1,171 @@
+"""One description of how to reach Kafka; Faust, producers, restores and admin calls all use it."""
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+
+from engagement.errors import Refused
+from streams.broker.state import read_state
+
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\],;]+):\d{1,5}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where the brokers are and how to prove who we are. Raises `Refused` where the parts do not fit together."""
+
+    bootstrap: str  # host:port, several with commas between
+    security_protocol: str = "PLAINTEXT"
+    ssl_cafile: str | None = None  # None: the system's authorities
+    sasl_mechanism: str = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what no client could use, with the name of the setting that says so."""
+        for address in self.bootstrap.split(","):
+            if not _ADDRESS.fullmatch(address.strip()):
+                msg = f"KAFKA_BOOTSTRAP: {self.bootstrap!r} is not host:port[,host:port...]; write it like 127.0.0.1:9092"
+                raise Refused(msg)
+        if self.security_protocol not in PROTOCOLS:
+            msg = f"KAFKA_SECURITY_PROTOCOL: {self.security_protocol!r} is unknown; use one of {', '.join(PROTOCOLS)}"
+            raise Refused(msg)
+        if self.sasl_mechanism not in MECHANISMS:
+            msg = f"KAFKA_SASL_MECHANISM: {self.sasl_mechanism!r} is unknown; use one of {', '.join(MECHANISMS)}"
+            raise Refused(msg)
+        if self._has_sasl and (self.sasl_username is None or self.sasl_password is None):
+            msg = f"KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs a login; set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+            raise Refused(msg)
+
+    @classmethod
+    def find(cls, bootstrap: str | None = None) -> "Connection":
+        """``bootstrap``, else ``KAFKA_BOOTSTRAP``, else the broker that ``mqa broker start`` left running; else `Refused`.
+
+        Security comes from ``KAFKA_SECURITY_PROTOCOL``, ``KAFKA_SASL_MECHANISM``, ``KAFKA_SASL_USERNAME``, ``KAFKA_SASL_PASSWORD`` and
+        ``KAFKA_SSL_CAFILE``; the local broker has none.
+        """
+        address = bootstrap or os.environ.get("KAFKA_BOOTSTRAP")
+        if address:
+            return cls(
+                bootstrap=address,
+                security_protocol=os.environ.get("KAFKA_SECURITY_PROTOCOL") or "PLAINTEXT",
+                ssl_cafile=os.environ.get("KAFKA_SSL_CAFILE") or None,
+                sasl_mechanism=os.environ.get("KAFKA_SASL_MECHANISM") or "PLAIN",
+                sasl_username=os.environ.get("KAFKA_SASL_USERNAME"),
+                sasl_password=os.environ.get("KAFKA_SASL_PASSWORD"),
+            )
+        local = read_state()
+        if local is None:
+            msg = "no Kafka broker is known; run `mqa broker start`, or set KAFKA_BOOTSTRAP=host:port (or pass --bootstrap)"
+            raise Refused(msg)
+        return cls(bootstrap=local.bootstrap)
+
+    @property
+    def addresses(self) -> list[str]:
+        """``host:port`` of every bootstrap server."""
+        return [address.strip() for address in self.bootstrap.split(",")]
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for aiokafka's producer, consumer and admin client."""
+        options: dict[str, Any] = {"bootstrap_servers": self.addresses, "security_protocol": self.security_protocol}
+        if self._has_tls:
+            options["ssl_context"] = self._tls()
+        if self._has_sasl:
+            options |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.sasl_username,
+                "sasl_plain_password": self.sasl_password,
+            }
+        return options
+
+    def faust_broker(self, scheme: str) -> str:
+        """Faust's ``broker`` setting for the transport of that URL scheme."""
+        return ";".join(f"{scheme}://{address}" for address in self.addresses)
+
+    def faust_credentials(self) -> Any:
+        """Faust's ``broker_credentials`` setting: None, ``SSLCredentials`` or ``SASLCredentials``."""
+        from faust.auth import SASLCredentials, SSLCredentials  # noqa: PLC0415 - Faust reads sys.argv on import: only a worker imports it
+
+        tls = self._tls() if self._has_tls else None
+        if self._has_sasl:
+            return SASLCredentials(username=self.sasl_username, password=self.sasl_password, mechanism=self.sasl_mechanism, ssl_context=tls)
+        return None if tls is None else SSLCredentials(tls)
+
+    async def wait_until_ready(self, seconds: float) -> None:
+        """Return once a broker answers; `Refused` naming the address and the last error where none does within ``seconds``."""
+        with _overheard_clients() as said:
+            try:
+                async with asyncio.timeout(seconds):
+                    while True:
+                        try:
+                            return await self._answers()
+                        except (KafkaError, OSError):
+                            await asyncio.sleep(0.1)
+            except TimeoutError:
+                pass
+        msg = (
+            f"no Kafka broker answered at {self.bootstrap} within {seconds:g} s ({said[-1] if said else 'silence'}); "
+            "check KAFKA_BOOTSTRAP (and KAFKA_SECURITY_PROTOCOL), or run `mqa broker start`"
+        )
+        raise Refused(msg)
+
+    async def _answers(self) -> None:
+        admin = AIOKafkaAdminClient(**self.client_options())
+        try:
+            await admin.start()
+            await admin.list_topics()
+        finally:
+            await admin.close()
+
+    @property
+    def _has_tls(self) -> bool:
+        return self.security_protocol.endswith("SSL")
+
+    @property
+    def _has_sasl(self) -> bool:
+        return self.security_protocol.startswith("SASL")
+
+    def _tls(self) -> Any:
+        try:
+            return create_ssl_context(cafile=self.ssl_cafile)
+        except OSError as error:  # ssl.SSLError is one
+            msg = f"KAFKA_SSL_CAFILE: {self.ssl_cafile} cannot be read as PEM certificates ({error.strerror or error}); name a CA file"
+            raise Refused(msg) from None
+
+
+@contextmanager
+def _overheard_clients() -> Iterator[list[str]]:
+    """Keep what aiokafka logs instead of showing it: a refused try is no news, but the last one's reason is only said there."""
+    said: list[str] = []
+    logger = logging.getLogger("aiokafka")
+    listener = _Listener(said)
+    propagate, level = logger.propagate, logger.level
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)
+    logger.addHandler(listener)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(listener)
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+class _Listener(logging.Handler):
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._said.append(record.getMessage())

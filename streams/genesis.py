@@ -1,0 +1,289 @@
+"""How an environment comes to be: its topics, and a genesis record that vouches for each that holds state.
+
+The genesis says how the environment was made. It goes into every partition of the log and of both changelogs, and the
+first rulebook into ``rulebooks``, in one transaction: an environment has it everywhere, or it was never finished. So an
+empty topic and a deleted one can be told apart, and a creation that was killed can simply be done again.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.structs import TopicPartition
+
+from engagement import records
+from engagement.days import day_of
+from engagement.errors import Refused
+from engagement.records import GENESIS_KEY, Genesis
+from engagement.rulebook import Rulebook, default_rulebook_text, load_rulebook
+from streams.connection import Connection
+from streams.reading import read_to_end, reader
+from streams.topics import LOG, RULEBOOKS, STATEFUL, TOPICS, Clock, Environment, TopicSettings
+from streams.transaction import Fenced, Row, commit, make_producer
+
+PARTITIONS = 4
+REPLICATION = 3
+
+SETTLE_SECONDS = 10.0
+"""What a broker has answered for it shows a moment later: topics in its metadata, a committed transaction to its readers."""
+
+_LOST = "records were lost, or are something else's; restore the topic from a backup, or make a new environment with another --prefix"
+
+
+async def create_environment(
+    connection: Connection,
+    environment: Environment,
+    *,
+    partitions: int | None = None,
+    clock: Clock | None = None,
+    rulebook: Rulebook | None = None,
+    replication: int | None = None,
+) -> Genesis:
+    """Make what is missing of an environment and return its genesis; where nothing is missing, nothing changes.
+
+    None means: as the environment has it, else 4 partitions, the wall clock, the rulebook of the package, and as many
+    replicas as the cluster has brokers, up to 3. Raises `Refused` where the environment was made with other values, and
+    where a topic is gone that held its state.
+    """
+    async with _admin(connection) as admin:
+        producer = make_producer(connection, environment.transactional_id("create", 0))
+        await producer.start()  # fences a creation that is under way elsewhere: only one of two can write a genesis
+        try:
+            counts = await _partition_counts(admin, environment)
+            found = await _find_genesis(connection, environment, counts)
+            genesis = _new_genesis(partitions, clock, rulebook) if found is None else found
+            _refuse_difference(environment, genesis, partitions, clock, rulebook)
+            _refuse_other_counts(environment, genesis, counts)
+            await _create_topics(admin, environment, genesis, [each for each in TOPICS if each.short not in counts], replication)
+            if found is None:
+                await commit(producer, _first_rows(environment, genesis), {}, environment.group)
+        except Fenced:
+            msg = f"another `{environment.create_command}` is at work on the same environment; let it finish, then run this again"
+            raise Refused(msg) from None
+        finally:
+            await producer.stop()
+    return await read_genesis(connection, environment)
+
+
+async def read_genesis(connection: Connection, environment: Environment) -> Genesis:
+    """Check that the environment is whole and return how it was made.
+
+    Every topic exists with the genesis' number of partitions; every partition of the log and of both changelogs starts
+    with the same genesis. Raises `Refused` with the command that mends it, or says that none can.
+    """
+    counts = await existing_topics(connection, environment)
+    if not counts:
+        msg = f"{connection.bootstrap}: there is no environment {environment.prefix!r}; run `{environment.create_command}`"
+        raise Refused(msg)
+    genesis = await _find_genesis(connection, environment, counts)
+    missing = [environment.topic(each.short) for each in TOPICS if each.short not in counts]
+    if missing:
+        msg = f"{connection.bootstrap}: no topic {', '.join(missing)}; run `{environment.create_command}`"
+        raise Refused(msg)
+    if genesis is None:
+        msg = f"{environment.topic(LOG)}: no genesis record: its creation was not finished; run `{environment.create_command}`"
+        raise Refused(msg)
+    _refuse_other_counts(environment, genesis, counts)
+    return genesis
+
+
+async def newest_rulebook(connection: Connection, environment: Environment) -> Rulebook:
+    """Load the rulebook that was written last to ``rulebooks``."""
+    topic = environment.topic(RULEBOOKS)
+    newest: bytes | None = None
+    async with reader(connection) as consumer:
+        async for batch in read_to_end(consumer, TopicPartition(topic, 0)):
+            newest = batch[-1].value if batch else newest
+    if newest is None:
+        msg = f"{topic}: holds no rulebook; run `{environment.create_command}`"
+        raise Refused(msg)
+    return load_rulebook(newest.decode(), topic)
+
+
+async def existing_topics(connection: Connection, environment: Environment) -> dict[str, int]:
+    """Count the partitions of the environment's topics that exist, by short name."""
+    async with _admin(connection) as admin:
+        return await _partition_counts(admin, environment)
+
+
+async def delete_environment(connection: Connection, environment: Environment) -> list[str]:
+    """Delete the topics of this environment and of no other; returns their full names."""
+    async with _admin(connection) as admin:
+        doomed = [environment.topic(short) for short in await _partition_counts(admin, environment)]
+        if doomed:
+            answer = await admin.delete_topics(doomed)
+            for topic, code in answer.topic_error_codes:
+                if code not in (0, UnknownTopicOrPartitionError.errno):
+                    msg = f"{topic}: the broker will not delete it ({for_code(code).__name__}); look to its permissions"
+                    raise Refused(msg)
+            await _until_shown(admin, environment, there=False, shorts=[environment.short(topic) for topic in doomed])
+    return doomed
+
+
+@asynccontextmanager
+async def _admin(connection: Connection) -> AsyncIterator[Any]:
+    admin = AIOKafkaAdminClient(**connection.client_options())
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _partition_counts(admin: Any, environment: Environment) -> dict[str, int]:
+    """Short name -> partitions, of the topics that exist.
+
+    Asks for all topics: asking for one by name could create it, where the cluster creates topics by itself.
+    """
+    shorts = {environment.topic(each.short): each.short for each in TOPICS}
+    return {shorts[each["topic"]]: len(each["partitions"]) for each in await admin.describe_topics() if each["topic"] in shorts}
+
+
+def _stateful(environment: Environment, counts: Mapping[str, int]) -> list[TopicPartition]:
+    return [TopicPartition(environment.topic(short), number) for short in STATEFUL for number in range(counts.get(short, 0))]
+
+
+def _first_rows(environment: Environment, genesis: Genesis) -> dict[TopicPartition, Sequence[Row]]:
+    """What the one transaction of a creation writes."""
+    vouch: Row = (GENESIS_KEY, records.encode(genesis), (), None)
+    rulebook: Row = (genesis.version.encode(), genesis.rulebook.encode(), (), None)
+    partitions = _stateful(environment, dict.fromkeys(STATEFUL, genesis.partitions))
+    return {TopicPartition(environment.topic(RULEBOOKS), 0): [rulebook]} | {partition: [vouch] for partition in partitions}
+
+
+async def _find_genesis(connection: Connection, environment: Environment, counts: Mapping[str, int]) -> Genesis | None:
+    """Find the one genesis with which all stateful topics start; None where none of them has one.
+
+    Raises `Refused` where only some have it (a topic was deleted, or cut off at its beginning), or where another record is first.
+    """
+    firsts = await _first_records(connection, _stateful(environment, counts))
+    for partition, first in firsts.items():
+        if first is not None and first[0] != GENESIS_KEY:
+            msg = f"{partition.topic}/{partition.partition}: starts with the key {first[0]!r}, not with a genesis: {_LOST}"
+            raise Refused(msg)
+    found = {first[1] for first in firsts.values() if first is not None}
+    if not found:
+        return None
+    gone = [environment.topic(short) for short in STATEFUL if short not in counts]
+    gone += [f"{partition.topic}/{partition.partition}" for partition, first in firsts.items() if first is None]
+    if gone:
+        msg = f"{', '.join(gone)}: missing or empty, though the environment was finished: {_LOST}"
+        raise Refused(msg)
+    if len(found) > 1:
+        msg = f"{', '.join(map(environment.topic, STATEFUL))}: start with {len(found)} different genesis records: {_LOST}"
+        raise Refused(msg)
+    return _decode_genesis(found.pop(), environment.topic(LOG))
+
+
+async def _first_records(
+    connection: Connection, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, tuple[bytes, bytes] | None]:
+    """Read the first committed record of each partition as (key, value); None where there is none."""
+    firsts: dict[TopicPartition, tuple[bytes, bytes] | None] = dict.fromkeys(partitions)
+    if not firsts:
+        return firsts
+    async with reader(connection) as consumer:
+        consumer.assign(list(firsts))
+        await consumer.seek_to_beginning(*firsts)
+        waiting = set(firsts)
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while waiting and time.monotonic() < deadline:
+            for partition, batch in (await consumer.getmany(*waiting, timeout_ms=100)).items():
+                if batch:
+                    firsts[partition] = (batch[0].key or b"", batch[0].value or b"")
+                    waiting.discard(partition)
+            for partition in list(waiting):
+                end = consumer.highwater(partition)  # open transactions included, so nobody's commit is taken for absence
+                if end is not None and await consumer.position(partition) >= end:
+                    waiting.discard(partition)
+    return firsts
+
+
+def _decode_genesis(value: bytes, place: str) -> Genesis:
+    try:
+        genesis = msgspec.json.decode(value, type=Genesis)
+    except msgspec.MsgspecError as error:
+        msg = f"{place}: genesis {value[:80]!r} cannot be read ({error}); use the mqa that made it, or a later one"
+        raise Refused(msg) from None
+    if genesis.format not in (records.FORMAT, records.FORMAT - 1):
+        msg = f"{place}: genesis.format = {genesis.format}, but this mqa reads {records.FORMAT}; use the one that made it, or a later one"
+        raise Refused(msg)
+    return genesis
+
+
+def _new_genesis(partitions: int | None, clock: Clock | None, rulebook: Rulebook | None) -> Genesis:
+    first = load_rulebook(default_rulebook_text(), "default rulebook") if rulebook is None else rulebook
+    chosen: Clock = "wall" if clock is None else clock
+    return Genesis(
+        partitions=PARTITIONS if partitions is None else partitions,
+        clock=chosen,
+        day=day_of(time.time_ns() // 1_000_000) if chosen == "wall" else None,
+        rulebook=first.canonical(),
+        version=first.version,
+    )
+
+
+def _refuse_difference(
+    environment: Environment, genesis: Genesis, partitions: int | None, clock: Clock | None, rulebook: Rulebook | None
+) -> None:
+    asked = {"partitions": partitions, "clock": clock, "rulebook version": None if rulebook is None else rulebook.version}
+    made = {"partitions": genesis.partitions, "clock": genesis.clock, "rulebook version": genesis.version}
+    for name, value in asked.items():
+        if value is not None and value != made[name]:
+            msg = (
+                f"environment {environment.prefix!r}: {name} = {value}, but it was made with {made[name]}, which cannot change; "
+                f"leave that option out, or make another one with another --prefix"
+            )
+            raise Refused(msg)
+
+
+def _refuse_other_counts(environment: Environment, genesis: Genesis, counts: Mapping[str, int]) -> None:
+    for each in TOPICS:
+        found, expected = counts.get(each.short), each.partitions(genesis.partitions)
+        if found is not None and found != expected:
+            msg = (
+                f"{environment.topic(each.short)}: has {found} partitions, expected {expected}: keys no longer meet their state; "
+                f"make a new environment with another --prefix (or, where it was never used: `mqa topics delete{environment.option} --yes`)"
+            )
+            raise Refused(msg)
+
+
+async def _create_topics(
+    admin: Any, environment: Environment, genesis: Genesis, missing: Sequence[TopicSettings], replication: int | None
+) -> None:
+    if not missing:
+        return
+    brokers = len((await admin.describe_cluster())["brokers"])
+    copies = min(REPLICATION, brokers) if replication is None else replication
+    answer = await admin.create_topics(
+        [
+            NewTopic(
+                environment.topic(each.short),
+                each.partitions(genesis.partitions),
+                copies,
+                topic_configs=each.configs(genesis.clock, copies),
+            )
+            for each in missing
+        ]
+    )
+    for topic, code, reason in answer.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            why = reason or for_code(code).__name__
+            msg = f"{topic}: the broker will not create it ({why}); change what it names, or look to its permissions"
+            raise Refused(msg)
+    await _until_shown(admin, environment, there=True, shorts=[each.short for each in missing])
+
+
+async def _until_shown(admin: Any, environment: Environment, *, there: bool, shorts: Sequence[str]) -> None:
+    """Wait until the broker's metadata has (or no longer has) these topics; whoever reads next says it where it never does."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        counts = await _partition_counts(admin, environment)
+        if all((short in counts) is there for short in shorts):
+            return
+        await asyncio.sleep(0.02)

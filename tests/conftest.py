@@ -1,0 +1,35 @@
+"""Fixtures that several kinds of test share."""
+
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from engagement.errors import Refused
+from streams.broker.libraries import java, libraries
+from streams.broker.local import LocalBroker
+from streams.connection import Connection
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Connection]:
+    """A real Kafka: the one `KAFKA_BOOTSTRAP` names, else one of this run's own."""
+    if os.environ.get("KAFKA_BOOTSTRAP"):
+        yield Connection.find()
+        return
+    try:
+        java()
+        libraries()
+    except Refused as refusal:
+        if os.environ.get("CI"):
+            pytest.fail(f"no test may go without Kafka here: {refusal}")
+        pytest.skip(str(refusal))
+    with LocalBroker() as broker:
+        yield broker.connection
+
+
+@pytest.fixture
+def prefix() -> str:
+    """An environment of the test's own."""
+    return f"test-{uuid4().hex[:12]}-"

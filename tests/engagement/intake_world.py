@@ -1,0 +1,123 @@
+"""What the intake tests share: a small rulebook, an identity without lists, and builders of input records."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from engagement.events import Family
+from engagement.identity import Identity, person_hasher
+from engagement.intake import Intake
+from engagement.machine import Headers, Output, PlainRecord, Record
+from engagement.rulebook import load_rulebook
+
+NOON = 1_735_732_800_000  # 2025-01-01T12:00:00Z
+HOUR = 3_600_000
+DAY = 24 * HOUR
+PARTITIONS = 4
+
+RULEBOOK = load_rulebook(
+    """
+    signals:
+      page:    {points: 1}
+      pricing: {points: 15, urls: [/pricing*]}
+      webinar: {points: 30}
+    ignore_urls: [/careers*]
+    intake:
+      horizon: 90d
+      skew: 10m
+      dedupe_window: 1h
+      dedupe_count: 5
+      free_mail: [freebie.example]
+      own_domains: [us.example]
+    stage:
+      mqa: {enter: {score: 100}}
+    """,
+    "test",
+)
+
+
+def _partition_of(key: bytes) -> int:
+    return crc32(key) % PARTITIONS
+
+
+def _registrable(host: str) -> str | None:
+    labels = host.lower().split(".")
+    return ".".join(labels[-2:]) if len(labels) > 1 and all(labels) else None
+
+
+IDENTITY = Identity(
+    registrable=_registrable,
+    is_robot=lambda user_agent: "bot" in user_agent,
+    partition_of=_partition_of,
+    person=person_hasher(b"secret", "k1"),
+    free_mail=frozenset({"gmail.example", "mail.beta.example"}),
+)
+
+
+def key_in(partition: int, prefix: str = "key") -> str:
+    """A key that belongs into ``partition``."""
+    return next(key for key in (f"{prefix}-{n}" for n in range(1000)) if _partition_of(key.encode()) == partition)
+
+
+KEY = key_in(0)
+ELSEWHERE = key_in(1)
+
+
+def new_intake(partition: int = 0) -> Intake:
+    return Intake(families={f"t.{family.value}": family for family in Family}, partition=partition, rulebook=RULEBOOK, identity=IDENTITY)
+
+
+def record(
+    family: Family,
+    value: bytes | None,
+    *,
+    key: str | None = KEY,
+    offset: int = 0,
+    received_at: int = NOON,
+    partition: int = 0,
+    headers: Headers = (),
+) -> PlainRecord:
+    return PlainRecord(f"t.{family.value}", partition, offset, received_at, None if key is None else key.encode(), value, headers)
+
+
+def visit(**said: Any) -> bytes:
+    return _encoded({"id": "e1", "occurred_at": "2025-01-01T11:59:00Z", "visitor_id": "v1", "email": "jane@acme.example", **said})
+
+
+def intent(**said: Any) -> bytes:
+    return _encoded({"id": "e1", "occurred_at": "2025-01-01T11:59:00Z", "kind": "webinar", "email": "jane@acme.example", **said})
+
+
+def update(**said: Any) -> bytes:
+    return _encoded({"id": "e1", "occurred_at": "2025-01-01T11:59:00Z", "account": "acme.example", **said})
+
+
+def _encoded(said: dict[str, Any]) -> bytes:
+    """JSON of what is said; `msgspec.UNSET` leaves a field out."""
+    return json.dumps({name: value for name, value in said.items() if value is not msgspec.UNSET}).encode()
+
+
+def run(intake: Intake, records: Sequence[Record], limits: Iterable[int] = ()) -> list[Output]:
+    """Fold and accept everything, in steps of ``limits``, then in one."""
+    outputs: list[Output] = []
+    left = list(records)
+    for limit in (*limits, len(left) + 1):
+        step = intake.step(left, limit)
+        intake.accept(step)
+        outputs += step.outputs
+        left = left[step.consumed :]
+    assert not left
+    return outputs
+
+
+def fate_of(*records: Record, partition: int = 0) -> tuple[str, list[Output]]:
+    """The fate of the last of ``records``, and all outputs of that one."""
+    intake = new_intake(partition)
+    run(intake, records[:-1])
+    before = dict(intake.position.fates)
+    outputs = run(intake, records[-1:])
+    (fate,) = [fate for fate, count in intake.position.fates.items() if fate != "in" and count != before.get(fate, 0)]
+    return fate, outputs

@@ -1,0 +1,103 @@
+"""Hosts become registrable domains, addresses become hashes, keys become partitions."""
+
+import hashlib
+import hmac
+
+import pytest
+
+from engagement.identity import normalize_email, person_hasher
+from streams.identity import make_identity, registrable
+
+IDENTITY = make_identity(partitions=4, secret=b"secret", key_id="k1")
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("WWW.Acme.COM.", "acme.com"),
+        ("eu.acme.co.uk", "acme.co.uk"),
+        ("Bücher.de", "xn--bcher-kva.de"),
+        ("xn--bcher-kva.de", "xn--bcher-kva.de"),
+        (" acme.com ", "acme.com"),
+        ("acme.example", "acme.example"),
+    ],
+)
+def test_a_host_has_one_registrable_domain(host: str, domain: str) -> None:
+    assert registrable(host) == domain
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ".",
+        "acme",
+        "co.uk",
+        "1.2.3.4",
+        "2001:db8::1",
+        "[::1]",
+        "a..com",
+        "-a.com",
+        "a b.com",
+        "acme.com:80",
+        "http://acme.com",
+        "ü..de",
+        "a" * 64 + ".com",
+        "a." * 127 + "com",
+        "1.2.3",
+        "a\x00.com",
+        "\u200d.com",
+    ],
+)
+def test_what_is_no_public_host_has_none(host: str) -> None:
+    assert registrable(host) is None
+
+
+def test_a_person_is_64_bits_of_a_keyed_hash_behind_the_keys_id() -> None:
+    digest = hmac.new(b"secret", b"jane@acme.com", hashlib.sha256).hexdigest()
+    assert person_hasher(b"secret", "k1")("jane@acme.com") == f"k1.{digest[:16]}"
+    assert IDENTITY.person("jane@acme.com") == f"k1.{digest[:16]}"
+    assert person_hasher(b"other", "k1")("jane@acme.com") != f"k1.{digest[:16]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "email"),
+    [
+        (" Jane.Doe@Acme.COM\n", "jane.doe@acme.com"),
+        ("jane", None),
+        ("@acme.com", None),
+        ("jane@", None),
+        ("a@b@c.com", None),
+        ("jane doe@acme.com", None),
+        ("a" * 65 + "@acme.com", None),
+    ],
+)
+def test_an_address_has_one_spelling(text: str, email: str | None) -> None:
+    assert normalize_email(text) == email
+
+
+# The vectors of the Java client's own test of `Utils.murmur2`.
+@pytest.mark.parametrize(
+    ("key", "murmur2"),
+    [
+        (b"21", -973932308),
+        (b"foobar", -790332482),
+        (b"a-little-bit-long-string", -985981536),
+        (b"a-little-bit-longer-string", -1486304829),
+        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        (b"abc", 479470107),
+    ],
+)
+def test_partitions_are_those_of_the_java_client(key: bytes, murmur2: int) -> None:
+    for partitions in (1, 4, 12, 1000):
+        identity = make_identity(partitions=partitions, secret=b"", key_id="k1")
+        assert identity.partition_of(key) == (murmur2 & 0x7FFFFFFF) % partitions
+
+
+def test_robots_are_known_by_their_user_agent() -> None:
+    assert IDENTITY.is_robot("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)")
+    assert not IDENTITY.is_robot("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")
+
+
+def test_the_large_free_mail_providers_are_known() -> None:
+    assert {"gmail.com", "outlook.com", "yahoo.co.uk", "qq.com", "gmx.de", "icloud.com"} <= IDENTITY.free_mail
