@@ -24,11 +24,11 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Imports a subcommand's module when it is asked for: `mqa --help` stays quick, and only `worker` imports Faust."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """In the order above."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         """None where there is no such command."""
         target = COMMANDS.get(cmd_name)
         if target is None:

@@ -1,5 +1,6 @@
 """Fixtures that several kinds of test share."""
 
+import gc
 import os
 from collections.abc import Iterator
 from uuid import uuid4
@@ -33,3 +34,10 @@ def kafka() -> Iterator[Connection]:
 def prefix() -> str:
     """An environment of the test's own."""
     return f"test-{uuid4().hex[:12]}-"
+
+
+@pytest.fixture
+def fenced_producers() -> Iterator[None]:
+    """A fenced producer leaves futures that nobody asks. They complain when they are collected: now, and not in another test."""
+    yield
+    gc.collect()

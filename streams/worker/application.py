@@ -9,6 +9,7 @@ from typing import Any
 import faust
 from mode import Service
 
+from engagement.errors import Refused
 from engagement.events import Family
 from engagement.intake import Intake
 from engagement.machine import Fold
@@ -23,7 +24,7 @@ from streams.worker.assignor import UnitAssignor, UnitId
 from streams.worker.clock import DayClock
 from streams.worker.health import HealthServer
 from streams.worker.metrics import Metrics
-from streams.worker.ownership import Ownership
+from streams.worker.ownership import REFUSED, Ownership, end
 from streams.worker.transport import Chunk
 from streams.worker.unit import Limits, Unit
 
@@ -160,7 +161,10 @@ def _serve_health(app: EngagementApp, settings: WorkerSettings, metrics: Metrics
         """Starts and stops with the app."""
 
         async def on_start(self) -> None:
-            await server.start()
+            try:
+                await server.start()
+            except Refused as refusal:
+                end(REFUSED, str(refusal))
             log.info("metrics and health on http://%s:%d", settings.host, server.port)
 
         async def on_stop(self) -> None:

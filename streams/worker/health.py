@@ -1,5 +1,6 @@
 """``/metrics`` for Prometheus, ``/healthz`` (the process turns its event loop) and ``/readyz`` (it folds what it was assigned)."""
 
+import os
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -31,7 +32,7 @@ class HealthServer:
         try:
             await site.start()
         except OSError as error:
-            msg = f"--port {self.port}: cannot listen on {self._host} ({error.strerror}); choose another, or 0 for a free one"
+            msg = f"--port {self.port}: cannot listen on {self._host} ({os.strerror(error.errno or 0)}); take another, or 0"
             raise Refused(msg) from None
         (self.port, *_) = (address[1] for address in self._runner.addresses)
 

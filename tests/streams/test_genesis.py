@@ -1,8 +1,7 @@
 """An environment is made once, can be completed, and is refused when something of it is gone."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -52,13 +51,6 @@ async def topics(kafka: Connection) -> AsyncIterator[Topics]:
     await admin.start()
     yield Topics(admin)
     await admin.close()
-
-
-@pytest.fixture
-def fenced_producers() -> Iterator[None]:
-    """A fenced producer leaves futures that nobody asks. They complain when they are collected: now, and not in another test."""
-    yield
-    gc.collect()
 
 
 async def records_in(kafka: Connection, topic: str, partition: int) -> list[tuple[bytes | None, bytes | None]]:

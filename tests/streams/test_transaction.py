@@ -67,7 +67,7 @@ async def test_an_aborted_transaction_is_invisible(kafka: Connection, environmen
     assert await contents(kafka, changes) == [b"kept"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # aiokafka leaves a fenced producer's futures unread
+@pytest.mark.usefixtures("fenced_producers")
 async def test_the_older_of_two_owners_is_fenced_and_writes_nothing(kafka: Connection, environment: Environment):
     changes = TopicPartition(environment.topic("tier-changes"), 0)
     many = [row(bytes(3_000)) for _ in range(1_500)]

@@ -1,0 +1,5 @@
+"""``python -m streams`` is ``mqa``."""
+
+from streams.cli import main
+
+main()

@@ -1,0 +1,79 @@
+"""A worker that cannot begin says why in one line, with the remedy, and exits with status 2."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+
+from streams.connection import Connection
+from streams.genesis import create_environment
+from streams.topics import Environment
+
+
+def run_worker(bootstrap: str, prefix: str, *options: str, **settings: str) -> tuple[int, str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MQA_", "KAFKA_"))} | settings
+    command = [sys.executable, "-m", "streams", "worker", "--bootstrap", bootstrap, "--prefix", prefix, "--port", "0", *options]
+    worker = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return worker.returncode, worker.stderr
+
+
+def assert_refused(outcome: tuple[int, str], *expected: str) -> None:
+    status, message = outcome
+    assert status == 2, message
+    last = message.strip().splitlines()[-1]
+    assert last.startswith("mqa")
+    for text in expected:
+        assert text in last
+    assert "Traceback" not in message
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield int(taken.getsockname()[1])
+
+
+async def create(kafka: Connection, prefix: str, **options: object) -> None:
+    await create_environment(kafka, Environment(prefix), **{"partitions": 2, "clock": "played", **options})  # type: ignore[arg-type]  # the test's own words
+
+
+def test_without_a_broker_it_names_the_address(closed_port: int, prefix: str):
+    assert_refused(run_worker(f"127.0.0.1:{closed_port}", prefix), f"127.0.0.1:{closed_port}", "mqa broker start")
+
+
+def test_without_topics_it_names_the_command_that_creates_them(kafka: Connection, prefix: str):
+    assert_refused(run_worker(kafka.bootstrap, prefix), f"no environment '{prefix}'", f"mqa topics create --prefix {prefix}")
+
+
+async def test_with_another_partition_count_it_names_both(kafka: Connection, prefix: str):
+    await create(kafka, prefix)
+    admin = AIOKafkaAdminClient(**kafka.client_options())
+    await admin.start()
+    await admin.create_partitions({f"{prefix}web-visits": NewPartitions(3)})
+    await admin.close()
+    assert_refused(await asyncio.to_thread(run_worker, kafka.bootstrap, prefix), f"{prefix}web-visits", "3", "2")
+
+
+async def test_with_a_taken_port_it_names_the_option(kafka: Connection, prefix: str, taken_port: int):
+    await create(kafka, prefix)
+    outcome = await asyncio.to_thread(run_worker, kafka.bootstrap, prefix, "--port", str(taken_port))
+    assert_refused(outcome, f"--port {taken_port}", "take another")
+
+
+async def test_real_people_need_a_secret_of_their_own(kafka: Connection, prefix: str):
+    await create(kafka, prefix, clock="wall")
+    assert_refused(await asyncio.to_thread(run_worker, kafka.bootstrap, prefix), "MQA_PERSON_SECRET", "set it")
