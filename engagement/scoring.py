@@ -1,0 +1,227 @@
+"""Engagement: from raw counts to points, under every cap, on one rule day.
+
+**A cell** (kind, day, person) earns ``min(count, repeats_per_day) x points x role multiplier x decay``, floored once to a
+thousandth. Age is in whole UTC days, 0 for a signal dated after the rule day; from a kind's window on nothing is left.
+
+**Buckets and kinds.** Every cell lies in one bucket: all third-party kinds together, all anonymous visitors together, or one
+known person (people merged by coarsening count as one). A bucket may have a cap, and so may a kind per account; act-now kinds
+stand outside all of these. A fill in some order would let a new signal *lower* the score: with a person capped at 60 and pages
+at 20, a new page view would push a download out of the person's 60 and then be cut itself. So the score is **the most the caps
+allow**: the maximum flow from buckets to kinds. For a set K of capped kinds, with r_b what the uncapped kinds leave of bucket b
+and c_bk the points, max-flow min-cut gives
+
+    F(K) = min over S within K of (sum of the caps of K - S  +  sum over b of min(r_b, sum over S of c_bk))
+
+(for an uncapped kind only the bucket binds, so those fill the buckets first). F is the rank function of a polymatroid: no signal
+ever lowers the score and silence never raises it, and the differences of F along a fixed order of the kinds (uncapped first,
+then by points per signal, most first, then by name) are non-negative, unique, and add up to the score. They are the **factors**;
+what a kind earned beyond its factor is *clipped*. The sum has 2^kinds terms, which is why few kinds may have an account cap.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from engagement.account import ANONYMOUS, MERGED, AccountState
+from engagement.days import day_of
+from engagement.decay import SCALE, decay_table
+from engagement.quantities import THOUSAND
+from engagement.rulebook import Rulebook
+
+_UNCAPPED = 1 << 60
+_NOBODY = frozenset({ANONYMOUS, MERGED})
+_THIRD_PARTY = "third party"  # a bucket's name; no person hash has a space
+
+
+class Factor(msgspec.Struct, kw_only=True, frozen=True):
+    """One kind's share of a score. The points of all factors add up to the score exactly."""
+
+    kind: str
+    points: int  # thousandths that count
+    clipped: int  # thousandths that the caps cut off
+    count: int  # signals inside the kind's window
+    people: int  # known people among them
+    events: tuple[str, ...]  # ids of the newest, newest first
+
+
+class Tally(NamedTuple):
+    """What an account's cells come to on one rule day."""
+
+    earned: Mapping[str, Mapping[str, int]]  # kind -> bucket -> thousandths before caps
+    people: frozenset[str]  # known ones, active within the rulebook's window with a kind worth points
+    active_days: int
+    first_party: bool
+    act_now_age: int | None
+
+
+class _Kind(NamedTuple):
+    """A kind compiled: thousandths of thousandths by age."""
+
+    name: str
+    worth: tuple[int, ...]  # points x decay by age
+    act_now: bool
+    third_party: bool
+    cap: int | None
+
+
+class Scoring:
+    """A rulebook's weights, decay and caps as integer tables. Holds no account; every method is pure."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self.window = rulebook.window
+        self._roles = rulebook.roles
+        self._anonymous = rulebook.roles.get("anonymous", THOUSAND // 2)
+        caps = rulebook.caps
+        self._repeats = _UNCAPPED if caps.repeats_per_day is None else caps.repeats_per_day
+        self._person_cap = _UNCAPPED if caps.person is None else caps.person
+        self._bucket_caps = {
+            ANONYMOUS: _UNCAPPED if caps.anonymous is None else caps.anonymous,
+            _THIRD_PARTY: _UNCAPPED if caps.third_party is None else caps.third_party,
+        }
+        self._kinds: dict[str, _Kind] = {}
+        for name, rule in sorted(rulebook.signals.items(), key=lambda each: (each[0] in caps.account, -each[1].points, each[0])):
+            if rule.points or rule.act_now:
+                table = decay_table(window=rule.window or rulebook.window, half_life=rule.half_life, lifespan=rule.lifespan)
+                worth = tuple(rule.points * factor for factor in table)
+                self._kinds[name] = _Kind(name, worth, rule.act_now, rule.third_party, caps.account.get(name))
+        self.horizon = max((self.window, *(len(kind.worth) for kind in self._kinds.values())))
+        """From this age on a cell changes nothing that is tallied."""
+
+    def counts(self, kind: str) -> bool:
+        """Whether signals of this kind can change a tally."""
+        return kind in self._kinds
+
+    def _multipliers(self, state: AccountState) -> dict[str, int]:
+        """Thousandths by person, the anonymous and the merged among them; 0 excludes."""
+        of_role = self._roles.get
+        multipliers = {person: THOUSAND if role is None else of_role(role, THOUSAND) for person, role in state.roles.items()}
+        multipliers[ANONYMOUS] = self._anonymous
+        multipliers[MERGED] = THOUSAND
+        return multipliers
+
+    def tally(self, state: AccountState, day: int) -> Tally:
+        """Go through the account's cells once."""
+        earned: dict[str, dict[str, int]] = {}
+        people: set[str] = set()
+        days: set[int] = set()
+        first_party = False
+        act_now_age: int | None = None
+        multipliers = self._multipliers(state)
+        for kind in self._kinds.values():
+            history = state.kinds.get(kind.name)
+            if history is None:
+                continue
+            buckets = earned[kind.name] = {}
+            for cell_day, cells in history.days.items():
+                age = day - cell_day if cell_day < day else 0
+                worth = kind.worth[age] if age < len(kind.worth) else 0
+                fresh = age < self.window
+                if not (fresh or worth):
+                    continue
+                counted = False
+                for person, count in cells.items():
+                    multiplier = multipliers[person]
+                    if multiplier == 0:
+                        continue
+                    counted = True
+                    if fresh:
+                        people.add(person)
+                    bucket = _THIRD_PARTY if kind.third_party else person
+                    points = min(count, self._repeats) * multiplier * worth // (THOUSAND * SCALE)
+                    buckets[bucket] = buckets.get(bucket, 0) + points
+                if counted and fresh:
+                    days.add(cell_day)
+                    first_party = first_party or not kind.third_party
+                    if kind.act_now and (act_now_age is None or age < act_now_age):
+                        act_now_age = age
+        return Tally(earned, frozenset(people - _NOBODY), len(days), first_party, act_now_age)
+
+    def score(self, tally: Tally) -> int:
+        """Thousandths of a point: the most the caps allow."""
+        return sum(self.points(tally).values())
+
+    def points(self, tally: Tally) -> dict[str, int]:
+        """Thousandths that count by kind, in the order in which the caps are filled; they add up to the score."""
+        points: dict[str, int] = {}
+        left: dict[str, int] = {}
+        capped: list[_Kind] = []
+        for name, buckets in tally.earned.items():
+            kind = self._kinds[name]
+            if kind.act_now:
+                points[name] = sum(buckets.values())
+            elif kind.cap is None:
+                points[name] = self._fill(buckets, left)
+            else:
+                capped.append(kind)
+        if capped:
+            points |= self._share(capped, tally.earned, left)
+        return points
+
+    def factors(self, state: AccountState, day: int) -> tuple[Factor, ...]:
+        """Explain the score kind by kind, the largest share first; kinds that earned nothing are left out."""
+        tally = self.tally(state, day)
+        factors = [self._factor(state, day, name, points, sum(tally.earned[name].values())) for name, points in self.points(tally).items()]
+        return tuple(
+            sorted((factor for factor in factors if factor.points or factor.clipped), key=lambda factor: (-factor.points, factor.kind))
+        )
+
+    def last_activity(self, state: AccountState) -> int | None:
+        """Return the day of the newest signal of a kind worth points, however old."""
+        newest = [history.newest[0][0] for name, history in state.kinds.items() if name in self._kinds]
+        return day_of(max(newest)) if newest else None
+
+    def _bucket_cap(self, bucket: str) -> int:
+        return self._bucket_caps.get(bucket, self._person_cap)
+
+    def _fill(self, buckets: Mapping[str, int], left: dict[str, int]) -> int:
+        """Fill the buckets with an uncapped kind; ``left`` is what remains of each bucket touched so far."""
+        filled = 0
+        for bucket, earned in buckets.items():
+            room = left.get(bucket)
+            if room is None:
+                room = self._bucket_cap(bucket)
+            taken = min(room, earned)
+            left[bucket] = room - taken
+            filled += taken
+        return filled
+
+    def _share(self, kinds: Sequence[_Kind], earned: Mapping[str, Mapping[str, int]], left: Mapping[str, int]) -> dict[str, int]:
+        """Points of the capped kinds: differences of F along their order."""
+        caps = [_UNCAPPED if kind.cap is None else kind.cap for kind in kinds]
+        wanted: dict[str, int] = {}
+        for kind in kinds:
+            for bucket, points in earned[kind.name].items():
+                wanted[bucket] = wanted.get(bucket, 0) + points
+        rooms = {bucket: left[bucket] if bucket in left else self._bucket_cap(bucket) for bucket in wanted}
+        if all(points <= rooms[bucket] for bucket, points in wanted.items()):  # no bucket binds: each kind stands under its own cap alone
+            return {kind.name: min(cap, sum(earned[kind.name].values())) for kind, cap in zip(kinds, caps, strict=True)}
+        columns = [[earned[kind.name].get(bucket, 0) for bucket in rooms] for kind in kinds]
+        totals = [most_allowed(caps[:prefix], columns[:prefix], list(rooms.values())) for prefix in range(len(kinds) + 1)]
+        return {kind.name: after - before for kind, before, after in zip(kinds, totals, totals[1:], strict=False)}
+
+    def _factor(self, state: AccountState, day: int, name: str, points: int, earned: int) -> Factor:
+        kind = self._kinds[name]
+        history = state.kinds[name]
+        multipliers = self._multipliers(state)
+        count = 0
+        people: set[str] = set()
+        for cell_day, cells in history.days.items():
+            if day - cell_day < len(kind.worth):
+                for person, repeats in cells.items():
+                    if multipliers[person]:
+                        count += repeats
+                        people.add(person)
+        events = tuple(event for occurred_at, event in history.newest if day - day_of(occurred_at) < len(kind.worth))
+        return Factor(kind=name, points=points, clipped=earned - points, count=count, people=len(people - _NOBODY), events=events)
+
+
+def most_allowed(caps: Sequence[int], columns: Sequence[Sequence[int]], rooms: Sequence[int]) -> int:
+    """F of the module's docstring: ``columns[k][b]`` flows from bucket b, which holds ``rooms[b]``, to kind k under ``caps[k]``."""
+    least = sum(caps)
+    for chosen in range(1, 1 << len(caps)):
+        inside = [index for index in range(len(caps)) if chosen >> index & 1]
+        outside = sum(cap for index, cap in enumerate(caps) if not chosen >> index & 1)
+        through = sum(min(room, sum(columns[index][bucket] for index in inside)) for bucket, room in enumerate(rooms))
+        least = min(least, outside + through)
+    return least

@@ -1,0 +1,101 @@
+"""What is remembered of an account, and how it is stored."""
+
+import msgspec
+import pytest
+
+from engagement.account import ANONYMOUS, MAX_BYTES, MAX_PEOPLE, MERGED, NEVER, AccountState, Row, decode, encode, header
+from engagement.errors import Refused
+from engagement.records import Signal, Update
+
+
+def signal(person: str | None, *, number: int = 0, kind: str = "page", role: str | None = None) -> Signal:
+    return Signal(
+        id=f"e{number}",
+        kind=kind,
+        occurred_at=number,
+        received_at=0,
+        person=person,
+        role=role,
+        source=("web-visits", 0, 0, 0),
+        rulebook="r",
+    )
+
+
+def said(**fields: object) -> Update:
+    return Update(id="u", occurred_at=86_400_000, received_at=0, fields=fields, source=("account-updates", 0, 0, 0), rulebook="r")
+
+
+def test_a_row_comes_back_as_it_was():
+    state = AccountState(attributes={"uses": ["x"], "employees": 3, "share": 0.5})
+    state.count(signal("p", role="vp"))
+    state.learn(said(name="Acme", disposition={"status": "accepted"}, opportunity={"id": "o", "stage": "open"}, strategic=True))
+    row = Row(state=state, applied=2**40, due=20_000)
+    assert decode(encode(row)) == row
+    assert header(encode(row)) == (2**40, 20_000)
+    assert state.disposition_day == 1
+
+
+def test_an_unknown_format_is_refused():
+    stored = encode(Row(state=AccountState(), applied=1, due=NEVER))
+    with pytest.raises(Refused, match="a row has format 9, this version reads 1"):
+        decode(b"\x09" + stored[1:])
+
+
+def test_the_newest_three_events_stay_whatever_the_order():
+    state = AccountState()
+    for number in (3, 1, 5, 2, 4):
+        state.count(signal(None, number=number))
+    assert state.kinds["page"].newest == [(5, "e5"), (4, "e4"), (3, "e3")]
+
+
+def test_what_is_not_said_stays_and_null_clears():
+    state = AccountState()
+    state.learn(said(region="EU", attributes={"a": 1, "b": 2}, crm_id="c"))
+    state.learn(said(region=None, attributes={"b": None, "c": 3}))
+    assert (state.region, state.crm_id, state.attributes) == (None, "c", {"a": 1, "c": 3})
+
+
+def test_people_beyond_the_bound_are_merged_by_the_smallest_hash_whatever_the_order():
+    people = [f"p{number:03}" for number in range(MAX_PEOPLE + 5)]
+    states = []
+    for order in (people, people[::-1]):
+        state = AccountState()
+        for person in order:
+            state.count(signal(person))
+        states.append(state.kinds["page"].days[0])
+        assert state.coarsened
+    assert states[0] == states[1]
+    assert states[0][MERGED] == 5
+    assert set(states[0]) == {*people[:MAX_PEOPLE], MERGED}
+
+
+def test_a_state_that_grows_too_large_halves_its_people():
+    state = AccountState()
+    for kind in ("page", "download", "webinar"):
+        for day in range(15):
+            for number in range(MAX_PEOPLE):
+                state.count(signal(f"k1.{number:064}", number=day * 86_400_000, kind=kind))
+    assert len(msgspec.msgpack.encode(state)) <= MAX_BYTES
+    assert state.max_people == MAX_PEOPLE // 4
+    assert state.coarsened
+    assert (
+        sum(count for history in state.kinds.values() for cells in history.days.values() for count in cells.values()) == 3 * 15 * MAX_PEOPLE
+    )
+
+
+def test_a_change_of_role_and_a_merger_are_more_than_a_count():
+    state = AccountState()
+    assert not state.count(signal(None))
+    assert not state.count(signal("p"))
+    assert state.count(signal("p", role="vp"))
+    assert not state.count(signal("p", role="vp"))
+    assert state.count(signal("p", role="cto"))
+
+
+def test_old_days_are_forgotten_and_the_evidence_stays():
+    state = AccountState()
+    state.count(signal(None, number=1))
+    state.forget_before(1)
+    assert state.kinds["page"].days == {}
+    assert state.kinds["page"].newest == [(1, "e1")]
+    assert ANONYMOUS == ""

@@ -1,0 +1,164 @@
+"""The fold at its edges: what it refuses, what it sets aside, and what it writes beside the body of a change."""
+
+import json
+
+import pytest
+
+from engagement.days import midnight
+from engagement.errors import Refused
+from engagement.machine import POSITION_KEY, RULEBOOK_KEY
+from engagement.qualify import QualifyPosition
+from engagement.records import DAY_KEY, GENESIS_KEY, Activation, Day, Genesis, encode
+from tests.engagement.log_world import DEFAULT, DEFAULT_TEXT, FIRST_DAY, TOPIC, Log, Run, restored, run
+
+
+def genesis(*, day: int | None = None, semantics: int = 1) -> Genesis:
+    return Genesis(partitions=1, clock="wall", day=day, semantics=semantics, rulebook=DEFAULT_TEXT, version=DEFAULT.version)
+
+
+def test_a_missing_day_is_refused():
+    log = Log()
+    log.append(DAY_KEY, Day(day=FIRST_DAY + 2), FIRST_DAY + 2)
+    with pytest.raises(
+        Refused, match=r"mqa\.account-log/0 offset 4: begins 2025-01-03 after 2025-01-01: days are missing between; .*replay"
+    ):
+        run(log)
+
+
+def test_a_day_that_has_been_is_ignored():
+    log = Log().signal(3, "demo_request", "p1")
+    log.append(DAY_KEY, Day(day=FIRST_DAY + 1), FIRST_DAY + 1)
+    assert run(log).fold.position.rule_day == FIRST_DAY + 3
+
+
+def test_the_genesis_may_say_the_first_day():
+    log = Log().signal(0, "page")
+    log.records[:2] = [log.records[0]._replace(value=encode(genesis(day=FIRST_DAY)))]
+    assert run(log).fold.position.rule_day == FIRST_DAY
+
+
+def test_a_signal_before_any_genesis_or_day_is_refused():
+    log = Log().signal(0, "page")
+    with pytest.raises(Refused, match="comes before any genesis"):
+        Run(log.records[2:])
+    with pytest.raises(Refused, match="comes before any day record"):
+        Run([log.records[0], log.records[2]])
+
+
+def test_a_second_genesis_is_refused():
+    log = Log()
+    log.append(GENESIS_KEY, genesis(), FIRST_DAY)
+    with pytest.raises(Refused, match="is a second genesis"):
+        run(log)
+
+
+def test_unknown_semantics_are_refused():
+    log = Log()
+    log.records[0] = log.records[0]._replace(value=encode(genesis(semantics=2)))
+    with pytest.raises(Refused, match="format 1 and semantics 2, this version knows 1 and 1"):
+        run(log)
+
+
+def test_an_activation_is_refused_by_a_version_that_cannot_restate():
+    log = Log()
+    log.append(b"__activation__", Activation(rulebook=DEFAULT_TEXT, version="v2", semantics=1, received_at=0), FIRST_DAY)
+    with pytest.raises(Refused, match="activates rulebook v2, which this version cannot do"):
+        run(log)
+
+
+def test_a_type_from_the_future_is_refused_not_lost():
+    log = Log()
+    log.append(b"acme.com", b'{"type":"pin"}', FIRST_DAY)
+    with pytest.raises(Refused, match="has a shape this version does not know"):
+        run(log)
+
+
+def test_an_account_record_needs_an_account():
+    log = Log().signal(0, "page")
+    log.records[-1] = log.records[-1]._replace(key=None)
+    with pytest.raises(Refused, match="has the key None, which is no account"):
+        run(log)
+
+
+@pytest.mark.parametrize("value", [b"{", b"", None, b"\xff"])
+def test_what_is_no_json_goes_to_the_dead_letters_as_it_came(value: bytes | None):
+    log = Log()
+    log.records.append(log.records[-1]._replace(key=b"acme.com", value=value, offset=5, timestamp=5))
+    result = run(log)
+    (dead,) = result.outputs
+    headers = dict(dead.headers)
+    assert (dead.topic, dead.key, dead.value) == ("dead-letters", b"acme.com", value)
+    assert (headers["reason"], headers["source-topic"], headers["source-partition"], headers["source-offset"]) == (
+        b"not_a_log_record",
+        b"account-log",
+        b"0",
+        b"5",
+    )
+    assert result.fold.position.fates["dead:not_a_log_record"] == result.fold.position.dead_run == 1
+    assert run(log.signal(0, "page")).fold.position.dead_run == 0
+
+
+def test_a_record_that_the_account_has_is_skipped():
+    result = run(Log().signal(0, "page"))
+    position = json.loads(result.changelog[POSITION_KEY] or b"")
+    position["next"][TOPIC] = 4  # state ahead of its position, as after a crash without transactions
+    fold = restored(result.changelog | {POSITION_KEY: json.dumps(position).encode()})
+    step = fold.step(Log().signal(0, "page").records, 100)
+    assert step.position.fates["skipped"] == 1
+    assert step.position.rows == 1
+
+
+def test_a_change_is_a_cloud_event_with_its_coordinates_outside_the_body():
+    (output,) = run(Log().signal(2, "demo_request", "p1")).outputs
+    headers = {name: value.decode() for name, value in output.headers}
+    body = json.loads(output.value)
+    assert headers == {
+        "content-type": "application/json",
+        "ce_specversion": "1.0",
+        "ce_id": body["id"],
+        "ce_source": "/mqa",
+        "ce_type": "mqa.tier-change.v1",
+        "ce_subject": "acme.com",
+        "ce_time": "2025-01-03T12:00:00.000Z",
+        "mode": "live",
+        "mqa-log": "0/8",
+    }
+    assert (output.key, output.timestamp) == (b"acme.com", midnight(FIRST_DAY + 2) + 43_200_000)
+    assert (body["from"], body["to"], body["reason"], body["cause"]) == ("watch", "mqa", "signal", "intent-signals:e4")
+    assert body["factors"] == [{"kind": "demo_request", "points": 100_000, "clipped": 0, "count": 1, "people": 1, "events": ["e4"]}]
+
+
+def test_lost_rows_are_noticed_at_restore():
+    changelog = run(Log().signal(0, "page")).changelog
+    with pytest.raises(Refused, match="restored 0 rows"):
+        restored({key: value for key, value in changelog.items() if key != b"acme.com"})
+
+
+def test_a_lost_rulebook_is_noticed_at_restore():
+    changelog = run(Log().signal(0, "page")).changelog
+    with pytest.raises(Refused, match=f"the text of rulebook {DEFAULT.version} is missing"):
+        restored({key: value for key, value in changelog.items() if key != RULEBOOK_KEY})
+
+
+def test_a_position_without_a_genesis_is_noticed_at_restore():
+    with pytest.raises(Refused, match="has no rulebook: the log's genesis was not read"):
+        restored({POSITION_KEY: b'{"next":{"mqa.account-log":5}}'})
+
+
+def test_a_step_is_forgotten_unless_it_is_accepted():
+    log = Log().signal(1, "demo_request", "p1")
+    fold = Run(log.records[:3]).fold
+    tried, again = fold.step(log.records[3:], 100), fold.step(log.records[3:], 100)
+    assert tried == again
+    assert len(tried.outputs) == 1
+
+
+def test_a_day_that_concerns_many_is_done_in_slices():
+    log = Log()
+    for number in range(10):
+        log.signal(0, "demo_request", "p1", account=f"a{number}.com")
+    result = run(log.until(31), limit=3)
+    under_way = [step for step in result.steps if isinstance(step.position, QualifyPosition) and step.position.cursor is not None]
+    assert len(under_way) == 3
+    assert [change.account for change in result.changes if change.direction == "demotion"] == [f"a{number}.com" for number in range(10)]
+    assert all(len(step.outputs) <= 3 for step in result.steps)
