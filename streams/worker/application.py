@@ -18,6 +18,7 @@ from engagement.records import Genesis
 from engagement.rulebook import Rulebook
 from streams.connection import Connection
 from streams.identity import make_identity
+from streams.person_key import PersonKey
 from streams.topics import INPUTS, LOG, Environment
 from streams.worker import transport
 from streams.worker.assignor import UnitAssignor, UnitId
@@ -45,8 +46,7 @@ class WorkerSettings:
     port: int | None  # None: no health server
     host: str
     session_timeout: float
-    person_secret: bytes
-    person_key_id: str
+    person_key: PersonKey
 
 
 class EngagementApp(faust.App):
@@ -118,7 +118,8 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
 
 def _folds(settings: WorkerSettings) -> Any:
     families = {settings.environment.topic(family.value): family for family in Family}
-    identity = make_identity(partitions=settings.genesis.partitions, secret=settings.person_secret, key_id=settings.person_key_id)
+    key = settings.person_key
+    identity = make_identity(partitions=settings.genesis.partitions, secret=key.secret, key_id=key.key_id)
 
     def make_fold(unit: UnitId) -> Fold:
         role, number = unit

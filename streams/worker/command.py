@@ -2,20 +2,17 @@
 
 import asyncio
 import logging
-import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from engagement.errors import Refused
 from streams.connection import Connection
 from streams.genesis import newest_rulebook, read_genesis
+from streams.person_key import person_key
 from streams.topics import CHANGELOGS, Environment
 from streams.worker.unit import Limits
-
-DEVELOPMENT_SECRET = "not-a-secret"  # noqa: S105 - as it says
 
 EXPECTED = {
     # Kafka 4 answers a retriable error to the first produces of a following transaction; aiokafka warns of each
@@ -93,18 +90,8 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "port": None if options["port"] < 0 else options["port"],
         "host": options["host"],
         "session_timeout": options["session_timeout"],
-        "person_secret": _person_secret(genesis.clock),
-        "person_key_id": os.environ.get("MQA_PERSON_KEY_ID", "k1"),
+        "person_key": person_key(genesis.clock),
     }
-
-
-def _person_secret(clock: str) -> bytes:
-    """The key of people's hashes. An environment that runs by the wall keeps real people: it must have one of its own."""
-    secret = os.environ.get("MQA_PERSON_SECRET")
-    if secret is None and clock == "wall":
-        msg = "MQA_PERSON_SECRET is not set: people are stored as hashes under a key that must be yours; set it to a long random word"
-        raise Refused(msg)
-    return (secret or DEVELOPMENT_SECRET).encode()
 
 
 def _without(text: str) -> Callable[[logging.LogRecord], bool]:

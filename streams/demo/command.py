@@ -1,0 +1,200 @@
+"""``mqa demo``: a broker, two workers, three months of history, one kill, and proof that nothing was lost."""
+
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from time import monotonic
+
+import click
+import msgspec
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from engagement.changes import TierChange
+from engagement.days import iso_day, parse_day
+from engagement.errors import Refused
+from engagement.judging import Judge
+from engagement.rulebook import default_rulebook_text, load_rulebook
+from streams.broker.local import LocalBroker
+from streams.connection import Connection
+from streams.demo.story import Story
+from streams.demo.workers import WorkerProcess
+from streams.genesis import PARTITIONS, create_environment
+from streams.history.arrivals import Arrival, arrivals_by_day
+from streams.history.compare import Comparison
+from streams.history.engine import HistoryReplay, LogReplay
+from streams.history.lines import read_history
+from streams.history.live import compare_log, read_intake_fates
+from streams.history.play import Played, play_days
+from streams.history.player import open_player
+from streams.history.progress import day_line
+from streams.history.simulate import simulate_history
+from streams.history.summary import adds_up, fates_lines, funnel_lines, funnel_of
+from streams.identity import make_identity
+from streams.person_key import person_key
+from streams.reading import reader
+from streams.topics import TIER_CHANGES, Environment
+
+ACCOUNTS, DAYS, START, SEED = 300, 92, parse_day("2025-01-01"), 1
+KILL_ON = START + DAYS // 3
+KILL_DELAY = 0.05
+"""Seconds after the day was begun: in the middle of its transactions."""
+
+FAILED = 1
+_decode_change = msgspec.json.Decoder(TierChange).decode
+Days = list[tuple[int, list[Arrival]]]
+
+
+@click.command()
+def demo() -> None:
+    """Three months in a minute, on a real Kafka of its own; leaves nothing behind."""
+    began = monotonic()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters reaches us as an exception
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: with everything cleaned up
+    click.echo(f"starting a Kafka and two workers for {DAYS} days of {ACCOUNTS} accounts", err=True)
+    with tempfile.TemporaryDirectory(prefix="mqa-demo-") as folder, LocalBroker() as broker:
+        complaints = asyncio.run(_Demo(broker.connection, Path(folder)).run())
+    for complaint in complaints:
+        click.echo(f"mqa demo: {complaint}", err=True)
+    click.echo(f"demo {'failed' if complaints else 'done'} in {monotonic() - began:.0f} s")
+    if complaints:
+        sys.exit(FAILED)
+
+
+class _Demo:
+    def __init__(self, connection: Connection, folder: Path) -> None:
+        self._connection, self._folder = connection, folder
+        self._environment = Environment("demo-")
+        self._rulebook = load_rulebook(default_rulebook_text(), "default rulebook")
+        self._story = Story()
+        self._workers: dict[str, WorkerProcess] = {}
+        self._killed_at = 0.0
+
+    async def run(self) -> list[str]:
+        """Run all of it; gives what did not hold. Workers have ended when it returns or raises."""
+        try:
+            await create_environment(self._connection, self._environment, clock="played", rulebook=self._rulebook)
+            for name in ("demo-1", "demo-2"):
+                self._start(name)
+            days, expected = await asyncio.to_thread(self._prepare)  # while the workers start
+            played = await self._unless_a_worker_ends(self._play(days))
+            await self._stop()
+            return await self._prove(played, expected)
+        except Exception:
+            for name, worker in self._workers.items():
+                click.echo(f"--- the last that {name} said:\n{worker.last_words()}", err=True)
+            raise
+        finally:
+            for worker in self._workers.values():
+                worker.kill()
+
+    async def _stop(self) -> None:
+        for name, worker in self._workers.items():
+            status = await asyncio.to_thread(worker.stop)
+            if status != 0:
+                msg = f"worker {name} ended with status {status}, 0 was expected"
+                raise Refused(msg)
+
+    def _start(self, name: str) -> None:
+        self._workers[name] = WorkerProcess(self._connection, self._environment, name, folder=self._folder)
+
+    def _prepare(self) -> tuple[Days, dict[str, int]]:
+        """Simulate the history; gives its days, and the fates that its events must come to."""
+        lines = simulate_history(accounts=ACCOUNTS, days=DAYS, start_day=START, seed=SEED)
+        days = list(arrivals_by_day(read_history(lines, "simulation"), PARTITIONS))
+        key = person_key("played")
+        identity = make_identity(partitions=PARTITIONS, secret=key.secret, key_id=key.key_id)
+        replay = HistoryReplay(partitions=PARTITIONS, rulebook=self._rulebook, identity=identity)
+        for day, arrivals in days:
+            replay.begin(day)
+            replay.receive(arrivals)
+        return days, replay.fates
+
+    async def _play(self, days: Days) -> Played:
+        async with reader(self._connection) as consumer, open_player(self._connection, self._environment) as player:
+            is_over = asyncio.Event()
+            listening = asyncio.create_task(self._listen(consumer, is_over))
+            try:
+                with day_line("playing") as advance:
+                    played = await play_days(player, self._with_a_kill(days), advance=advance, quiet_days=1)
+                    is_over.set()
+                    await listening
+            finally:
+                listening.cancel()
+        return played
+
+    def _with_a_kill(self, days: Days) -> Iterator[tuple[int, list[Arrival]]]:
+        loop = asyncio.get_running_loop()
+        for day, arrivals in days:
+            if day == KILL_ON:
+                loop.call_later(KILL_DELAY, self._kill, "demo-1")
+            elif day == KILL_ON + 2:  # a whole day has passed since, so every partition is folded again
+                click.echo(f"{iso_day(day)}  ** demo-1 was started again and is back after {monotonic() - self._killed_at:.1f} s **")
+            yield day, arrivals
+
+    def _kill(self, name: str) -> None:
+        click.echo(f"{iso_day(KILL_ON)}  ** worker {name} is killed in the middle of its work (kill -9) **")
+        self._killed_at = monotonic()
+        self._workers[name].kill()
+        self._start(name)
+
+    async def _listen(self, consumer: AIOKafkaConsumer, is_over: asyncio.Event) -> None:
+        """Read tier changes as any subscriber would, until the play is over and all are read."""
+        topic = self._environment.topic(TIER_CHANGES)
+        partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning()
+        while True:
+            ends = await consumer.end_offsets(partitions) if is_over.is_set() else None
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                for record in records:
+                    line = self._story.hear(_decode_change(record.value))
+                    if line is not None:
+                        click.echo(line)
+            if ends is not None and all([await consumer.position(partition) >= end for partition, end in ends.items()]):
+                return
+
+    async def _unless_a_worker_ends(self, playing: Coroutine[None, None, Played]) -> Played:
+        task = asyncio.create_task(playing)
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=0.5)
+                for name, worker in self._workers.items():
+                    if worker.status is not None:
+                        msg = f"worker {name} ended by itself with status {worker.status}"
+                        raise Refused(msg)
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _prove(self, played: Played, expected: dict[str, int]) -> list[str]:
+        """Say how it ended, and give what does not hold."""
+        log, comparison = await compare_log(self._connection, self._environment, PARTITIONS, lambda _: None)
+        fates = await read_intake_fates(self._connection, self._environment, PARTITIONS)
+        self._close(log, fates, played, comparison)
+        complaints = self._story.complaints()
+        if not comparison.holds or comparison.unfolded:
+            complaints.append("live and replay differ (see above)")
+        if self._story.heard != comparison.live:
+            complaints.append(f"a subscriber read {self._story.heard} tier changes, {comparison.live} are in the topic")
+        if fates != expected or not adds_up(fates):
+            complaints.append(f"fates differ from a replay of the raw history: {sorted(set(fates.items()) ^ set(expected.items()))}")
+        return complaints
+
+    def _close(self, log: LogReplay, fates: dict[str, int], played: Played, comparison: Comparison) -> None:
+        judge, day = Judge(self._rulebook, self._rulebook.version), START + DAYS
+        accounts = {account: (state, judge.evaluate(state, day)) for account, state in log.states()}
+        closing = [
+            *self._story.epilogue(accounts),
+            "",
+            f"{played.days} days, {played.events:,} events played in {played.seconds:.1f} s",
+            *funnel_lines(funnel_of((state for state, _ in accounts.values()), self._rulebook)),
+            *fates_lines(fates),
+            *comparison.lines(),
+        ]
+        click.echo("\n".join(closing))

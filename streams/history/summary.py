@@ -1,0 +1,70 @@
+"""What a person reads after a replay or a play: where every event ended, which steps were taken, who stands where."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from engagement.account import AccountState
+from engagement.rulebook import Rulebook
+
+Funnel = Mapping[str, Mapping[str, int]]
+"""Ladder -> rung, from the bottom up -> accounts that stand there."""
+
+
+def fates_lines(fates: Mapping[str, int]) -> list[str]:
+    """Where every input event ended; ``fates`` are intake's over all partitions."""
+    filtered, dead = _reasons(fates, "filtered:"), _reasons(fates, "dead:")
+    ends = {"counted": fates.get("counted", 0), "filtered": filtered.total(), "dead": dead.total()}
+    lines = [f"{fates.get('in', 0):,} events in = " + " + ".join(f"{count:,} {end}" for end, count in ends.items())]
+    for end, reasons in (("filtered", filtered), ("dead", dead)):
+        if reasons:
+            lines.append(f"  {end}: {_listed(reasons)}")
+    if fates.get("rerouted", 0):
+        lines.append(f"  apart from these, {fates['rerouted']:,} came in a wrong partition and were sent on to the right one")
+    return lines
+
+
+def adds_up(fates: Mapping[str, int]) -> bool:
+    """Whether every event has exactly one fate."""
+    ends = (count for fate, count in fates.items() if fate == "counted" or fate.startswith(("filtered:", "dead:")))
+    return fates.get("in", 0) == sum(ends)
+
+
+def records_line(fates: Mapping[str, int]) -> str:
+    """What a log held; ``fates`` are qualify's over all partitions."""
+    kinds = {fate: count for fate, count in fates.items() if fate != "in" and not fate.startswith("changes:")}
+    return f"{fates.get('in', 0):,} log records: {_listed(Counter(kinds))}"
+
+
+def changes_lines(fates: Mapping[str, int], rulebook: Rulebook) -> list[str]:
+    """Tier changes by ladder and step, in the order of the ladder; ``fates`` are qualify's."""
+    steps = _reasons(fates, "changes:")
+    lines = [f"{steps.total():,} tier changes"]
+    for ladder in rulebook.ladders:
+        order = {name: number for number, name in enumerate(ladder.names)}
+        own = [tuple(step.split(":")[1:]) for step in steps if step.startswith(f"{ladder.name}:")]
+        for origin, target in sorted(own, key=lambda step: (order[step[1]], order[step[0]])):
+            lines.append(f"  {ladder.name}: {origin} → {target} {steps[f'{ladder.name}:{origin}:{target}']:,}")
+    return lines
+
+
+def funnel_of(states: Iterable[AccountState], rulebook: Rulebook) -> Funnel:
+    """Count the accounts on every rung, empty rungs included."""
+    funnel = {ladder.name: dict.fromkeys(ladder.names, 0) for ladder in rulebook.ladders}
+    for state in states:
+        for ladder in rulebook.ladders:
+            standing = state.standings.get(ladder.name)
+            funnel[ladder.name][ladder.names[0] if standing is None else standing.rung] += 1
+    return funnel
+
+
+def funnel_lines(funnel: Funnel) -> list[str]:
+    """One line a ladder."""
+    return [f"{ladder}: " + "  ".join(f"{rung} {count:,}" for rung, count in rungs.items()) for ladder, rungs in funnel.items()]
+
+
+def _reasons(fates: Mapping[str, int], prefix: str) -> Counter[str]:
+    return Counter({fate.removeprefix(prefix): count for fate, count in fates.items() if fate.startswith(prefix)})
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.most_common())
