@@ -30,23 +30,28 @@ class Record(Protocol):
         """Full name, as Kafka has it."""
 
     @property
-    def partition(self) -> int: ...
+    def partition(self) -> int:
+        """Its number in the topic."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Its place in the partition."""
 
     @property
     def timestamp(self) -> int:
         """Milliseconds since the epoch."""
 
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """As the producer sent it."""
 
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """As the producer sent it."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Name and value, in order; a name may come twice."""
 
 
 class PlainRecord(NamedTuple):

@@ -1,22 +1,20 @@
 """The whole way on a real Kafka: whatever happens to the workers, what they told is what a replay of their log tells."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from engagement.days import iso_day, iso_instant, midnight
+from engagement.days import iso_day, midnight
 from engagement.events import Family
 from streams.connection import Connection
 from streams.demo.workers import WorkerProcess
 from streams.history.arrivals import Arrival
 from streams.history.player import Compression, open_player
 from streams.history.summary import adds_up
-from streams.identity import partition_of
-from tests.streams.histories import FIRST_DAY, PARTITIONS, Days, Scores, new_replay, scores_on, simulated_days
+from tests.streams.histories import FIRST_DAY, Days, Scores, new_replay, scores_on, simulated_days
 from tests.streams.live_runs import Live, new_environment, play, working
 
 DAYS = 30
@@ -127,41 +125,6 @@ def test_a_history_in_parts_each_compressed_by_another_codec_is_the_same_history
     live = Live(kafka=kafka, environment=environment)
     assert live.compared().holds
     assert live.fates() == raw.fates
-
-
-def test_a_day_that_moves_thousands_of_accounts_survives_kills_in_its_middle(kafka: Connection, tmp_path: Path) -> None:
-    accounts, fall = 3_000, FIRST_DAY + 30  # demo requests act for 30 days
-    requests = [demo_request(f"company-{number}.com") for number in range(accounts)]
-    days = [(FIRST_DAY, requests), *((day, []) for day in range(FIRST_DAY + 1, fall + 1))]
-    environment = new_environment(kafka)
-    with working(kafka, environment, tmp_path, names=("one", "two"), options=("--batch", "200")) as workers:
-
-        def replace(name: str) -> None:
-            workers[name].kill()
-            workers[name] = WorkerProcess(kafka, environment, name, folder=tmp_path)
-
-        def kill(day: int) -> None:
-            if day == fall:
-                asyncio.get_running_loop().call_later(0.1, replace, "one")
-                asyncio.get_running_loop().call_later(0.3, replace, "two")
-
-        play(kafka, environment, days, on_day=kill)
-    comparison = Live(kafka=kafka, environment=environment).compared()
-    assert comparison.holds, "\n".join(comparison.lines())
-    assert comparison.unfolded == 0
-    assert comparison.live == 2 * accounts  # up by the request, down by the silence
-
-
-def demo_request(account: str) -> Arrival:
-    event = {
-        "id": account,
-        "occurred_at": iso_instant(midnight(FIRST_DAY)),
-        "kind": "demo_request",
-        "account": account,
-        "email": f"ann@{account}",
-    }
-    key = account.encode()
-    return Arrival(Family.INTENT_SIGNALS, partition_of(key, PARTITIONS), midnight(FIRST_DAY), key, json.dumps(event).encode())
 
 
 def test_input_that_is_all_bad_stops_the_worker_with_one_line(kafka: Connection, tmp_path: Path) -> None:
