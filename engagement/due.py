@@ -1,7 +1,6 @@
 """Which accounts silence may move, by day: what lets a day record touch only those."""
 
-from collections.abc import Iterable
-from heapq import nsmallest
+from bisect import bisect_right
 
 from engagement.account import NEVER
 
@@ -12,6 +11,8 @@ class DueIndex:
     def __init__(self) -> None:
         self._day_of: dict[bytes, int] = {}
         self._keys_of: dict[int, set[bytes]] = {}
+        self._judged: int | None = None  # the day whose accounts stand in the next field
+        self._due: list[bytes] = []
 
     def put(self, key: bytes, day: int) -> None:
         """Note an account's due day; `NEVER` takes it out."""
@@ -26,8 +27,13 @@ class DueIndex:
             self._keys_of.setdefault(day, set()).add(key)
 
     def upto(self, day: int, after: bytes, limit: int) -> list[bytes]:
-        """Return the first ``limit`` accounts beyond the key ``after`` that are due on ``day`` or before, in key order."""
-        return nsmallest(limit, (key for key in self._due(day) if key > after))
+        """Return the first ``limit`` accounts beyond the key ``after`` that are due on ``day`` or before, in key order.
 
-    def _due(self, day: int) -> Iterable[bytes]:
-        return (key for due, keys in self._keys_of.items() if due <= day for key in keys)
+        Called slice by slice for one day, then for the next: while a day is judged only accounts before ``after`` change,
+        so they are sorted once.
+        """
+        if self._judged != day:
+            self._judged = day
+            self._due = sorted(key for due, keys in self._keys_of.items() if due <= day for key in keys)
+        start = bisect_right(self._due, after)
+        return self._due[start : start + limit]

@@ -24,7 +24,6 @@ import msgspec
 
 from engagement.decoding import Dead, Decoded, decode
 from engagement.duplicates import AcceptedIds, family_and_first
-from engagement.errors import Refused
 from engagement.events import Family
 from engagement.identity import Identity
 from engagement.intake_records import Arrival, arrival, copy_for, dead_letter
@@ -76,12 +75,7 @@ class Intake:
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record, in order, while state is restored."""
         if key == POSITION_KEY and value is not None:
-            position = msgspec.json.decode(value, type=IntakePosition)
-            if position.format != FORMAT:
-                raise Refused(
-                    f"{self._place}: its position has format {position.format}, this version reads {FORMAT}; run the version that wrote it"
-                )
-            self._position = position
+            self._position = msgspec.json.decode(value, type=IntakePosition)
         self._table.accept({key: value})
 
     def loaded(self) -> None:

@@ -13,6 +13,9 @@ import msgspec
 from engagement.errors import Refused
 from engagement.records import GENESIS_KEY
 
+FORMAT = 1
+"""Version of positions and of the rows beside them."""
+
 POSITION_KEY = b"__position__"
 RULEBOOK_KEY = b"__rulebook__"
 CLOCK_KEY = b"__clock__"  # the last day record appended; beside intake's state, written by the clock
@@ -90,7 +93,7 @@ class Step(NamedTuple):
 class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Where a partition stands. Written with every step, so position and state can never disagree."""
 
-    format: int = 1
+    format: int = FORMAT
     next: dict[str, int] = {}  # topic (full name) -> next offset to read
     rows: int = 0
     digest: int = 0  # sum of crc32(key, value) over the rows, modulo 2**64
@@ -184,7 +187,10 @@ class Table:
                 self.rows[key] = value
 
     def check(self, position: Position, place: str) -> None:
-        """Raise `Refused` where the restored rows are not those the position record vouches for."""
+        """Raise `Refused` where the restored rows are not those the position record vouches for, or another version wrote them."""
+        if position.format != FORMAT:
+            msg = f"{place}: its position has format {position.format}, this version reads {FORMAT}; run the version that wrote it"
+            raise Refused(msg)
         digest = sum(row_digest(key, value) for key, value in self.rows.items()) % 2**64
         if (len(self.rows), digest) != (position.rows, position.digest):
             msg = (

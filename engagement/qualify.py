@@ -164,7 +164,7 @@ class _Work:
             raise self._refused(
                 record, f"has a shape this version does not know ({error}); a newer version wrote it: run that one"
             ) from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._count("dead:not_a_log_record")
             headers = {
                 "reason": "not_a_log_record",

@@ -201,6 +201,10 @@ async def _first_records(
                 end = consumer.highwater(partition)  # open transactions included, so nobody's commit is taken for absence
                 if end is not None and await consumer.position(partition) >= end:
                     waiting.discard(partition)
+    if waiting:  # an unread partition must not be taken for an empty one
+        slow = ", ".join(sorted(f"{partition.topic}/{partition.partition}" for partition in waiting))
+        msg = f"{slow}: could not be read within {SETTLE_SECONDS:g} s; try again when the broker has less to do"
+        raise Refused(msg)
     return firsts
 
 

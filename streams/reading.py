@@ -34,7 +34,10 @@ async def reader(connection: Connection, isolation_level: str = "read_committed"
 async def read_to_end(
     consumer: AIOKafkaConsumer, partition: TopicPartition, *, start: int | None = None, end: int | None = None
 ) -> AsyncIterator[list[Record]]:
-    """Batches of ``start`` <= offset < ``end``; None: from the beginning, to the last stable offset as it is now."""
+    """Batches of ``start`` <= offset < ``end``, empty ones too; None: from the beginning, to the last stable offset as it is now.
+
+    Where ``end`` lies beyond the last stable offset, this waits for the open transactions before it.
+    """
     consumer.assign([partition])
     if end is None:
         end = (await consumer.end_offsets([partition]))[partition]
@@ -43,5 +46,8 @@ async def read_to_end(
     else:
         consumer.seek(partition, start)
     while await consumer.position(partition) < end:
-        for batch in (await consumer.getmany(partition, timeout_ms=200, max_records=FETCH_RECORDS)).values():
+        fetched = await consumer.getmany(partition, timeout_ms=200, max_records=FETCH_RECORDS)
+        for batch in fetched.values():
             yield [record for record in batch if record.offset < end]
+        if not fetched:
+            yield []  # so that a caller who waits for an open transaction to end can give up

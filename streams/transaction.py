@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, InvalidProducerIdMapping, KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
 
 from engagement.machine import Headers, Step
@@ -24,7 +24,7 @@ Row = tuple[bytes | None, bytes | None, Headers, int | None]
 
 
 class Fenced(Exception):  # noqa: N818 - it reads as what happened
-    """A newer owner has taken this transactional id."""
+    """A newer owner has taken this transactional id, or the broker has given it up: it must be opened anew."""
 
 
 class Ambiguous(Exception):  # noqa: N818 - as above
@@ -74,6 +74,8 @@ async def commit(
             except (ProducerFenced, InvalidProducerEpoch):
                 raise
             except KafkaError as error:
+                if isinstance(error.__cause__, InvalidProducerIdMapping):  # the broker forgets an id that was idle for a week
+                    raise Fenced from error
                 if not error.retriable:
                     raise
                 await producer.abort_transaction()

@@ -1,5 +1,6 @@
 """The composition root of a worker: everything is made and joined here, importing anything has no effect."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -7,7 +8,6 @@ from time import time_ns
 from typing import Any
 
 import faust
-from mode import Service
 
 from engagement.errors import Refused
 from engagement.events import Family
@@ -50,10 +50,30 @@ class WorkerSettings:
 
 
 class EngagementApp(faust.App):
-    """A Faust app with the two things its transport asks for."""
+    """A Faust app with what its transport asks for, and what runs beside it from the first moment."""
 
     ownership: Ownership
     assignor_of_units: UnitAssignor
+    health: HealthServer | None
+    _watch: asyncio.Task[None]
+
+    async def on_start(self) -> None:
+        """Before the group is joined: a restore may take long, and probes must have an answer meanwhile."""
+        await super().on_start()
+        self._watch = asyncio.create_task(self.ownership.watch(), name="watch")
+        if self.health is not None:
+            try:
+                await self.health.start()
+            except Refused as refusal:
+                end(REFUSED, str(refusal))
+            log.info("metrics and health on http://%s:%d", self.health.host, self.health.port)
+
+    async def on_shutdown(self) -> None:
+        """After everything else has stopped."""
+        self._watch.cancel()
+        if self.health is not None:
+            await self.health.stop()
+        await super().on_shutdown()
 
     def _create_directories(self) -> None:
         """Make none: Faust would make folders for tables in the working directory, and there are no tables."""
@@ -75,6 +95,7 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
         broker_heartbeat_interval=settings.session_timeout / 5,
         broker_rebalance_timeout=15.0,
         broker_request_timeout=40.0,
+        broker_max_poll_interval=3600.0,  # nothing is polled during a restore
         store="memory://",
         table_standby_replicas=0,
         topic_allow_declare=False,  # only `mqa topics create` makes topics
@@ -100,9 +121,15 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
         limits=limits,
     )
     app.on_partitions_revoked.connect(app.ownership.on_revoked)
+    app.on_partitions_assigned.connect(app.ownership.on_assigned)
     app.on_rebalance_complete.connect(app.ownership.on_rebalance_complete)
     app.on_before_shutdown.connect(app.ownership.on_before_shutdown)
-    _serve_health(app, settings, metrics)
+    app.health = None
+    if settings.port is not None:
+        ownership = app.ownership
+        app.health = HealthServer(
+            metrics, port=settings.port, host=settings.host, ready=lambda: ownership.ready, refresh=ownership.observe_lag
+        )
 
     # acks=False keeps Faust's own offset bookkeeping away: it would commit what it should not
     source = app.topic(*(topic for topics in roles.values() for topic in topics), key_serializer="raw", value_serializer="raw", acks=False)
@@ -144,29 +171,8 @@ def _clocks(settings: WorkerSettings, app: EngagementApp, metrics: Metrics) -> A
             now=lambda: time_ns() // 1_000_000,
             skew_ms=settings.rulebook.intake.skew,
             metrics=metrics,
+            fenced=lambda _: app.ownership.clock_fenced(unit),
             failed=lambda error: app.ownership.failed(unit, error),
         )
 
     return make_clock
-
-
-def _serve_health(app: EngagementApp, settings: WorkerSettings, metrics: Metrics) -> None:
-    if settings.port is None:
-        return
-    server = HealthServer(
-        metrics, port=settings.port, host=settings.host, ready=lambda: app.ownership.ready, refresh=app.ownership.observe_lag
-    )
-
-    @app.service
-    class Health(Service):
-        """Starts and stops with the app."""
-
-        async def on_start(self) -> None:
-            try:
-                await server.start()
-            except Refused as refusal:
-                end(REFUSED, str(refusal))
-            log.info("metrics and health on http://%s:%d", settings.host, server.port)
-
-        async def on_stop(self) -> None:
-            await server.stop()

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from engagement.days import day_of, iso_day, midnight
 from engagement.machine import CLOCK_KEY
 from streams.connection import Connection
-from streams.days import IntakeProgress, append_day, broker_time, clock_partition
+from streams.days import IntakeProgress, Offsets, append_day, broker_time, clock_partition
 from streams.reading import read_to_end, reader
 from streams.topics import Environment
 from streams.transaction import Fenced, make_producer
@@ -25,6 +25,8 @@ log = logging.getLogger("mqa.clock")
 LOOK_AGAIN = 1.0
 SKEW_PAUSE = 60.0
 SLEEP_AT_MOST = 60.0
+STOP_TIMEOUT = 5.0
+APPEND_TIMEOUT = 30.0
 
 
 class DayClock:
@@ -41,12 +43,17 @@ class DayClock:
         now: Callable[[], int],
         skew_ms: int,
         metrics: Metrics,
+        fenced: Callable[[Fenced], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """``last_day`` as found in the clock's partition below offset ``restored_to``; ``now`` in ms; ``failed`` ends the worker."""
+        """``last_day`` as found in the clock's partition below offset ``restored_to``; ``now`` in ms.
+
+        ``fenced`` is called when another clock took over; ``failed`` ends the worker: days must not stop coming while it looks alive.
+        """
         self._connection, self._environment, self._partitions = connection, environment, partitions
         self._last_day, self._restored_to = last_day, restored_to
-        self._now, self._skew_ms, self._metrics, self._failed = now, skew_ms, metrics, failed
+        self._now, self._skew_ms, self._metrics, self._fenced, self._failed = now, skew_ms, metrics, fenced, failed
+        self._ends: tuple[int, Offsets] | None = None  # a day, and where the inputs ended when all before its midnight was read
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -55,10 +62,12 @@ class DayClock:
         self._task = asyncio.create_task(self._run(), name="clock")
 
     async def stop(self) -> None:
-        """Returns when no day is being appended any more."""
+        """Returns when no day is being appended any more, after a few seconds at the most: the next clock fences this one anyway."""
         self._stopping.set()
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        if self._task is not None and self._task is not asyncio.current_task():
+            await asyncio.wait([self._task], timeout=STOP_TIMEOUT)
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=STOP_TIMEOUT)
 
     async def _run(self) -> None:
         try:
@@ -77,10 +86,19 @@ class DayClock:
                 progress = IntakeProgress(self._environment, self._partitions, committed=committed, uncommitted=uncommitted, admin=admin)
                 while not self._stopping.is_set():
                     await self._sleep(await self.tick(producer, progress))
-        except Fenced:
-            log.info("another worker's clock took over")
-        except Exception as error:  # noqa: BLE001 - days must not stop coming while the worker looks alive
+        except Fenced as error:
+            self._fenced(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker decides
             self._failed(error)
+
+    async def _intake_is_through(self, day: int, progress: IntakeProgress) -> bool:
+        """Whether nothing that arrived before the day's midnight is left to read."""
+        if self._ends is None or self._ends[0] != day:
+            if not await progress.has_reached(await progress.bounds_at(midnight(day))):
+                return False
+            # What intake re-appended on the way arrived before midnight too, and stands before here.
+            self._ends = (day, await progress.ends())
+        return await progress.has_reached(self._ends[1])
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -95,12 +113,8 @@ class DayClock:
         self._metrics.day_delay.set(max(0, waiting_ms) / 1000)
         if waiting_ms < 0:
             return min(SLEEP_AT_MOST, -waiting_ms / 1000)
-        if not await progress.has_reached(await progress.bounds_at(midnight(day))):
-            return LOOK_AGAIN
-        # What intake re-appended on the way arrived before midnight too, wherever it stands now.
-        if not await progress.has_reached(await progress.ends()):
-            return LOOK_AGAIN
-        skew_ms = self._now() - await broker_time(producer, self._environment)
+        broker_ms = await broker_time(producer, self._environment)
+        skew_ms = self._now() - broker_ms
         self._metrics.clock_skew.set(skew_ms / 1000)
         if abs(skew_ms) > self._skew_ms:
             log.error(
@@ -109,7 +123,11 @@ class DayClock:
                 self._skew_ms / 1000,
             )
             return SKEW_PAUSE
-        await append_day(producer, self._environment, self._partitions, day)
+        if broker_ms < midnight(day):  # arrival is the broker's time: what still arrives belongs to the day before
+            return LOOK_AGAIN
+        if not await self._intake_is_through(day, progress):
+            return LOOK_AGAIN
+        await asyncio.wait_for(append_day(producer, self._environment, self._partitions, day), APPEND_TIMEOUT)
         self._last_day = day
         log.info("day %s begins", iso_day(day))
         return 0.0 if day_of(self._now()) > day else LOOK_AGAIN

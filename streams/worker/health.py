@@ -18,7 +18,7 @@ class HealthServer:
     ) -> None:
         """``port`` 0 takes a free one; ``refresh`` updates the gauges before each scrape."""
         self._metrics, self._ready, self._refresh = metrics, ready, refresh
-        self._host, self.port = host, port
+        self.host, self.port = host, port
         application = web.Application()
         application.router.add_get("/metrics", self._serve_metrics)
         application.router.add_get("/healthz", self._serve_health)
@@ -28,11 +28,11 @@ class HealthServer:
     async def start(self) -> None:
         """Listen. Raises `Refused` where the port is taken."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port)
+        site = web.TCPSite(self._runner, self.host, self.port)
         try:
             await site.start()
         except OSError as error:
-            msg = f"--port {self.port}: cannot listen on {self._host} ({os.strerror(error.errno or 0)}); take another, or 0"
+            msg = f"--port {self.port}: cannot listen on {self.host} ({os.strerror(error.errno or 0)}); take another, or 0"
             raise Refused(msg) from None
         (self.port, *_) = (address[1] for address in self._runner.addresses)
 

@@ -19,6 +19,7 @@ from engagement.errors import Refused
 from engagement.machine import Fold
 from streams.connection import Connection
 from streams.topics import Environment
+from streams.transaction import Fenced
 from streams.worker.assignor import UnitId
 from streams.worker.clock import DayClock
 from streams.worker.metrics import Metrics
@@ -34,7 +35,12 @@ CLOCK_UNIT: UnitId = ("intake", 0)
 """Its owner runs the clock."""
 
 RETRY_AFTER_FENCE = 2.0
-FENCES_TOO_CLOSE = 60.0
+TRANSACTIONS_AT_ONCE = 8
+"""Each waits for the other units' steps; more at once would not be quicker, and would come close to the broker's time-out."""
+
+TOO_CLOSE = 60.0
+EXPULSIONS_AT_MOST = 3
+WATCH_SECONDS = 1.0
 
 
 class Ownership:
@@ -60,7 +66,10 @@ class Ownership:
         self._clock: DayClock | None = None
         self._changing = asyncio.Lock()
         self._membership: tuple[int, str] | None = None  # when the units were last made equal to the assignment
+        self._turns = asyncio.Semaphore(TRANSACTIONS_AT_ONCE)
+        self._revoked = False  # since the last assignment
         self._fenced_at: dict[UnitId, float] = {}
+        self._expelled_at: list[float] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.ready = False
 
@@ -84,11 +93,16 @@ class Ownership:
     async def on_revoked(self, *_: Any, **__: Any) -> None:
         """Before a rebalance: let running transactions end, begin none. Memory is kept, most units come back."""
         self.ready = False
+        self._revoked = True
         try:
             async with asyncio.timeout(self._app.conf.broker_session_timeout / 2):
                 await asyncio.gather(*(unit.pause() for unit in self._units.values()))
         except TimeoutError:
             end(BROKEN, "a transaction did not end within half a session time-out of a revocation; its fate is the broker's")
+
+    async def on_assigned(self, *_: Any, **__: Any) -> None:
+        """Nothing is awaited here: aiokafka sends no heartbeat until this returns."""
+        self._revoked = False
 
     async def on_rebalance_complete(self, *_: Any, **__: Any) -> None:
         """After it: make the units equal to the assignment. Faust then calls `ChunkConsumer.perform_seek` and resumes."""
@@ -111,13 +125,13 @@ class Ownership:
             rebalance = app.rebalancing_count
 
             def stale() -> bool:
-                return app.rebalancing_count != rebalance or app.should_stop
+                return self._revoked or app.rebalancing_count != rebalance or app.should_stop
 
             membership = consumer.membership
             wanted = self._assigned(consumer.assignment())
             lost = set(self._units) - wanted
             if not self._stayed_member(membership):
-                log.info("no longer continuously a member: restoring everything")  # someone else may have owned units meanwhile
+                self._expelled()
                 lost = set(self._units)
             self._membership = membership
             await self._close(lost)
@@ -133,6 +147,8 @@ class Ownership:
                 await consumer.seek_to(
                     {source: offset for unit in opened if isinstance(unit, Unit) for source, offset in unit.positions().items()}
                 )
+                if stale():
+                    return
             for unit in self._units.values():
                 unit.admit()
             self._start_clock()
@@ -167,12 +183,16 @@ class Ownership:
             environment=self._environment,
             metrics=self._metrics,
             owner=self,
+            turns=self._turns,
             limits=self._limits,
         )
         try:
             if await unit.open(stale) and not stale():
                 self._units[identity] = unit
                 return unit
+        except Fenced:
+            self.fenced(unit)
+            return None
         except BaseException:
             await unit.close()
             raise
@@ -216,10 +236,42 @@ class Ownership:
         if self._units.get(unit.identity) is unit:
             del self._units[unit.identity]
         now = monotonic()
-        if now - self._fenced_at.get(unit.identity, float("-inf")) < FENCES_TOO_CLOSE:
+        if now - self._fenced_at.get(unit.identity, float("-inf")) < TOO_CLOSE:
             end(BROKEN, f"{unit} was fenced twice within a minute: another worker wants it too; are two workers running under one --name?")
         self._fenced_at[unit.identity] = now
         self._spawn(self._reopen(unit))
+
+    def clock_fenced(self, unit: Unit) -> None:
+        """Open the clock's unit anew, and with it the clock, where it is still ours."""
+        log.warning("the clock was fenced")
+        self.fenced(unit)
+
+    def source_lost(self, partition: TopicPartition) -> None:
+        """The broker no longer has the offset that was to be fetched next, and the client went on elsewhere."""
+        unit = self._units.get((self._role_of[partition.topic], partition.partition))
+        place = f"{partition.topic}/{partition.partition}"
+        if unit is not None and place not in self._limits.accept_loss and unit.positions()[partition] > 0:
+            msg = (
+                f"{place}: offset {unit.positions()[partition]} is gone while the worker runs: retention was quicker, or the topic is a new "
+                "one; start the worker again, and it says what was lost"
+            )
+            self.failed(unit, Refused(msg))
+
+    def _expelled(self) -> None:
+        """Someone else may have owned our units meanwhile, so all are restored; too often, and two processes share one name."""
+        log.info("no longer continuously a member of the group: restoring everything")
+        now = monotonic()
+        self._expelled_at = [then for then in self._expelled_at if now - then < TOO_CLOSE] + [now]
+        if len(self._expelled_at) >= EXPULSIONS_AT_MOST:
+            end(BROKEN, f"expelled from the group {EXPULSIONS_AT_MOST} times within a minute: do two workers run under one --name?")
+
+    async def watch(self) -> None:
+        """End the process on an error of the group that Faust does not look at: the worker would stand still and look alive."""
+        while True:
+            error = self._app.consumer.join_error()
+            if error is not None:
+                end(REFUSED, f"the group {self._environment.group!r} refuses this worker: {error!r}; see who else is in it")
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def _reopen(self, unit: Unit) -> None:
         if unit.identity == CLOCK_UNIT:

@@ -10,18 +10,27 @@ from engagement.errors import Refused
 from engagement.machine import CLOCK_KEY, Fold
 from streams.connection import Connection
 from streams.group import committed_offsets
-from streams.reading import read_to_end
+from streams.reading import read_to_end, reader
 
 
 async def restore(
-    consumer: AIOKafkaConsumer, changelog: TopicPartition, fold: Fold, *, stale: Callable[[], bool], clock: Callable[[bytes], None]
+    connection: Connection,
+    consumer: AIOKafkaConsumer,
+    changelog: TopicPartition,
+    fold: Fold,
+    *,
+    stale: Callable[[], bool],
+    clock: Callable[[bytes], None],
 ) -> int | None:
     """Load the whole changelog into ``fold``; returns the end it read to, None where ``stale`` said that nobody wants it any more.
 
     The caller has fenced the unit's last owner before: no transaction of it can still be open, so the end that is read
-    here is the end. ``clock`` is given the clock's row, which stands beside the state of intake's unit 0.
+    here is the end of its state. ``clock`` is given the clock's row, which stands beside the state of intake's unit 0.
     """
-    end: int = (await consumer.end_offsets([changelog]))[changelog]
+    # Not the last stable offset: beside this unit the clock writes here, and while a transaction of its is open, what we committed
+    # lies behind it and would be missed.
+    async with reader(connection, "read_uncommitted") as uncommitted:
+        end: int = (await uncommitted.end_offsets([changelog]))[changelog]
     async for records in read_to_end(consumer, changelog, end=end):
         for record in records:
             if record.key == CLOCK_KEY and record.value is not None:
@@ -42,19 +51,23 @@ async def check_sources(
     *,
     group: str,
     changelog: TopicPartition,
+    accept_loss: Collection[str],
 ) -> None:
-    """Raise `Refused` where state and topics contradict each other: going on would lose events without a word."""
+    """Raise `Refused` where state and topics contradict each other: going on would lose or double events without a word.
+
+    ``accept_loss`` names (``topic/partition``) where a person takes it that retention deleted unread records.
+    """
     begin = await consumer.beginning_offsets(partitions)
     end = await consumer.end_offsets(partitions)
-    fresh = not fold.position.next
-    committed = await _committed(connection, group, partitions) if fresh else {}
+    committed = await _committed(connection, group, partitions)
     for partition in partitions:
         place, position = f"{partition.topic}/{partition.partition}", fold.position.next.get(partition.topic, 0)
-        if committed.get(partition, 0) > 0:
+        if committed[partition] > position:
+            holds = f"has read to {position}" if position else "holds no state"
             msg = (
-                f"{changelog.topic}/{changelog.partition} holds no state, but the group {group!r} has committed offset "
-                f"{committed[partition]} of {place}: the state topic was lost; restore it from a backup, or begin a new environment "
-                "with `mqa topics create --prefix NEW` and play its history"
+                f"{changelog.topic}/{changelog.partition} {holds}, but the group {group!r} has committed offset {committed[partition]} "
+                f"of {place}: the state topic was lost or cut off; restore it from a backup, or begin a new environment with "
+                "`mqa topics create --prefix NEW` and play its history"
             )
             raise Refused(msg)
         if position > end[partition]:
@@ -63,13 +76,16 @@ async def check_sources(
                 "restore it from a backup, or begin a new environment with `mqa topics create --prefix NEW`"
             )
             raise Refused(msg)
-        if position < begin[partition]:
-            msg = (
-                f"{place} begins at offset {begin[partition]}, but the state has only read to {position}: retention deleted "
-                f"{begin[partition] - position} records unread; lengthen retention.ms, and accept the loss with "
-                f"`mqa worker --accept-loss {place}`"
-            )
-            raise Refused(msg)
+        if position < begin[partition] and place not in accept_loss:
+            raise Refused(expired(place, position, begin[partition]))
+
+
+def expired(place: str, position: int, begin: int) -> str:
+    """Say that retention was quicker than the fold."""
+    return (
+        f"{place} begins at offset {begin}, but the state has only read to {position}: retention deleted {begin - position} offsets "
+        f"unread; lengthen retention.ms, and accept the loss with `mqa worker --accept-loss {place}`"
+    )
 
 
 async def _committed(connection: Connection, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:

@@ -7,7 +7,8 @@ seeks again. Record offsets cannot tell, transaction markers leave legitimate ga
 Line references: faust-streaming 0.15.3 (``F:``), aiokafka 0.14.0 (``A:``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka.structs import TopicPartition
@@ -92,6 +93,12 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
             if state is not None:
                 self._consumer.seek(partition, offset)
                 state._chunk_start = offset
+                state.await_reset = partial(self._reset, TopicPartition(*partition), type(state).await_reset.__get__(state))
+
+    def _reset(self, partition: TopicPartition, reset: Callable[[int], None], strategy: int) -> None:
+        """Aiokafka found our offset out of range and would go on at the earliest one without a word (A:consumer/fetcher.py)."""
+        self.consumer.loop.call_soon_threadsafe(self.app.ownership.source_lost, partition)
+        reset(strategy)
 
     async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
         """(start of the next chunk, high watermark) as the fetcher knows them; None where it does not."""
@@ -122,6 +129,13 @@ class ChunkConsumer(driver.Consumer):
         whereabouts: tuple[int | None, int | None] = await self._thread.call_thread(self._thread.whereabouts, partition)
         return whereabouts
 
+    def join_error(self) -> BaseException | None:
+        """What the group answered last to a join that cannot succeed; Faust never asks (A:consumer/group_coordinator.py:335)."""
+        consumer = self._thread and self._thread._consumer
+        coordinator = consumer and consumer._coordinator
+        error: BaseException | None = getattr(coordinator, "_pending_exception", None)
+        return error
+
     @property
     def membership(self) -> tuple[int, str]:
         """(generation, member id) of this worker in its group."""
@@ -130,7 +144,9 @@ class ChunkConsumer(driver.Consumer):
 
     def leave_for_good(self) -> None:
         """Let the stop send LeaveGroup, which aiokafka omits for static members (A:consumer/group_coordinator.py:375)."""
-        self._thread._consumer._coordinator._group_instance_id = None
+        consumer = self._thread and self._thread._consumer
+        if consumer and consumer._coordinator:
+            consumer._coordinator._group_instance_id = None
 
 
 class ChunkTransport(driver.Transport):

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Protocol
 
 from aiokafka.structs import TopicPartition
@@ -18,7 +18,7 @@ from engagement.machine import Fold, Record, Step
 from engagement.qualify import QualifyPosition
 from streams.connection import Connection
 from streams.reading import reader
-from streams.topics import CHANGELOGS, Environment
+from streams.topics import CHANGELOGS, DEAD_LETTERS, Environment
 from streams.transaction import Fenced, commit, make_producer, rows_of
 from streams.worker.assignor import UnitId
 from streams.worker.metrics import Metrics
@@ -27,6 +27,10 @@ from streams.worker.transport import Chunk
 
 log = logging.getLogger("mqa.worker")
 
+STEP_SECONDS = 0.1
+"""A fold holds up the whole worker while it runs; a transaction waits for a few of the other units' steps, and has 20 s."""
+
+SMALLEST_STEP = 50
 START_TIMEOUT = 40.0
 COMMIT_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 5.0
@@ -71,9 +75,10 @@ class Unit:
         environment: Environment,
         metrics: Metrics,
         owner: Owner,
+        turns: asyncio.Semaphore,
         limits: "Limits",
     ) -> None:
-        """Reaches for nothing yet."""
+        """Reaches for nothing yet. ``turns`` bounds how many units of the worker are in a transaction at once."""
         self.identity, self.fold = identity, fold
         self.role, self.number = identity
         self.sources = [TopicPartition(topic, self.number) for topic in topics]
@@ -81,7 +86,8 @@ class Unit:
         self.clock_row: bytes | None = None  # beside the state of intake's unit 0: the last day appended
         self.restored_to = 0  # offset in the changelog
         self._connection, self._environment, self._metrics, self._owner = connection, environment, metrics, owner
-        self._limits = limits
+        self._turns, self._limits = turns, limits
+        self._size = min(SMALLEST_STEP, limits.batch)  # records and touched rows of the next step
         self._producer = make_producer(connection, environment.transactional_id(self.role, self.number))
         self._queue: asyncio.Queue[Chunk] = asyncio.Queue()
         self._held = 0  # records in the queue
@@ -90,6 +96,8 @@ class Unit:
         self._gate = asyncio.Event()  # open: transactions may begin
         self._transaction = asyncio.Lock()  # held: one is running
         self._seen: dict[TopicPartition, int] = {}  # what has been folded, transaction markers included
+        self._ahead: dict[TopicPartition, tuple[int, int]] = {}  # (fetched to, seen) of sources whose fetcher was ahead at the last look
+        self._looked = monotonic()
         self._task: asyncio.Task[None] | None = None
 
     def __str__(self) -> str:
@@ -100,12 +108,21 @@ class Unit:
         began = perf_counter()
         await asyncio.wait_for(self._producer.start(), START_TIMEOUT)
         async with reader(self._connection) as consumer:
-            end = await restore(consumer, self.changelog, self.fold, stale=stale, clock=self._keep_clock_row)
+            end = await restore(self._connection, consumer, self.changelog, self.fold, stale=stale, clock=self._keep_clock_row)
             if end is None:
                 return False
             self.restored_to = end
-            strict = [source for source in self.sources if f"{source.topic}/{source.partition}" not in self._limits.accept_loss]
-            await check_sources(self._connection, consumer, strict, self.fold, group=self._environment.group, changelog=self.changelog)
+            await check_sources(
+                self._connection,
+                consumer,
+                self.sources,
+                self.fold,
+                group=self._environment.group,
+                changelog=self.changelog,
+                accept_loss=self._limits.accept_loss,
+            )
+        # The broker forgets what an empty group committed after a week; the clock asks the group how far intake has read.
+        await asyncio.wait_for(commit(self._producer, {}, self.positions(), self._environment.group), COMMIT_TIMEOUT)
         self._seen = self.positions()
         seconds = perf_counter() - began
         self._metrics.restore.labels(self.role, self.number).set(seconds)
@@ -160,10 +177,11 @@ class Unit:
     async def _run(self) -> None:
         try:
             while True:
+                if monotonic() - self._looked > IDLE_CHECK:
+                    await self._find_dropped_chunks()
                 try:
                     chunks = [await asyncio.wait_for(self._queue.get(), IDLE_CHECK)]
                 except TimeoutError:
-                    await self._find_dropped_chunk()
                     continue
                 await self._gate.wait()
                 while not self._queue.empty():  # everything that waits goes into one transaction
@@ -193,13 +211,16 @@ class Unit:
             seen[source] = chunk.stop
         done = 0
         while done < len(records):
-            await self._gate.wait()  # the last await before the lock: no transaction begins after a revocation
-            async with self._transaction:
-                done += await self._fold_and_commit(records[done : done + self._limits.batch])
+            async with self._turns:
+                await self._gate.wait()  # the last await before the lock: no transaction begins after a revocation
+                async with self._transaction:
+                    done += await self._fold_and_commit(records[done : done + self._size])
         self._seen = seen
 
     async def _fold_and_commit(self, records: Sequence[Record]) -> int:
-        step = self.fold.step(records, self._limits.batch)
+        began = perf_counter()
+        step = self.fold.step(records, self._size)
+        self._adapt(max(step.consumed, len(step.changelog)), perf_counter() - began)
         self._check_dead_letters(step, records)
         began = perf_counter()
         offsets = {TopicPartition(topic, self.number): offset for topic, offset in step.positions.items()}
@@ -210,13 +231,19 @@ class Unit:
         self._observe(before.fates, step, perf_counter() - began, aborts)
         return step.consumed
 
+    def _adapt(self, work: int, seconds: float) -> None:
+        """Let the next step take about `STEP_SECONDS`. Where steps end is nowhere seen in what they give."""
+        if seconds > STEP_SECONDS or work * 2 > self._size:  # a small step says little about a large one
+            fitting = min(int(work * STEP_SECONDS / seconds), self._size * 2)
+            self._size = min(max(fitting, SMALLEST_STEP), self._limits.batch)
+
     def _check_dead_letters(self, step: Step, records: Sequence[Record]) -> None:
         if self._limits.dead_letters and step.position.dead_run >= self._limits.dead_letters:
-            last = next(output for output in reversed(step.outputs) if output.topic == "dead-letters")
-            reason = dict(last.headers).get("reason", b"").decode()
+            reasons = {dict(output.headers)["reason"].decode() for output in step.outputs if output.topic == DEAD_LETTERS}
             msg = (
-                f"{self}: the last {step.position.dead_run} events up to {records[0].topic}/{self.number} were all dead letters (the last: "
-                f"{reason}); nothing of this batch was committed; mend the producer, or go on with `mqa worker --dead-letter-limit 0`"
+                f"{self}: the last {step.position.dead_run} events up to offset {records[step.consumed - 1].offset} of {records[0].topic} "
+                f"were all dead letters ({', '.join(sorted(reasons))}); nothing of this step was committed; "
+                "mend the producer, or go on with `mqa worker --dead-letter-limit 0`"
             )
             raise Refused(msg)
 
@@ -235,14 +262,20 @@ class Unit:
             if high_watermark is not None:
                 self._metrics.lag.labels(self.role, source.topic, self.number).set(max(0, high_watermark - self._seen[source]))
 
-    async def _find_dropped_chunk(self) -> None:
-        """Nothing came for a while: is the fetcher ahead of us? Then Faust dropped the last chunk."""
-        if not self._gate.is_set():
+    async def _find_dropped_chunks(self) -> None:
+        """Where the fetcher is ahead of us and nothing came for two looks in a row, Faust dropped the last chunk of that source."""
+        self._looked = monotonic()
+        if not self._gate.is_set() or not self._queue.empty():
             return
+        ahead = {}
         for source in self.sources:
             start, _ = await self._owner.whereabouts(source)
-            if start is not None and start > self._seen[source] and self._queue.empty():
-                await self._fetch_again(source, self._seen[source])
+            if start is not None and start > self._seen[source]:
+                ahead[source] = (start, self._seen[source])
+        dropped = [source for source in ahead if self._ahead.get(source) == ahead[source]]
+        self._ahead = ahead
+        for source in dropped:
+            await self._fetch_again(source, self._seen[source])
 
     async def _fetch_again(self, source: TopicPartition, offset: int) -> None:
         log.info("%s: a chunk of %s never came; fetching again from %d", self, source.topic, offset)

@@ -162,7 +162,7 @@ def test_state_that_lost_a_row_is_refused() -> None:
 
 def test_a_position_of_an_unknown_format_is_refused() -> None:
     with pytest.raises(Refused, match="format 9, this version reads 1"):
-        new_intake().load(POSITION_KEY, b'{"format": 9}')
+        restored({POSITION_KEY: b'{"format": 9}'})
 
 
 def test_a_fresh_changelog_with_its_genesis_is_an_empty_state() -> None:

@@ -41,6 +41,7 @@ class Clockwork:
             now=lambda: self.now,
             skew_ms=skew_ms,
             metrics=Metrics(),
+            fenced=lambda error: pytest.fail(repr(error)),
             failed=lambda error: pytest.fail(repr(error)),
         )
 

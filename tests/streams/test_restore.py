@@ -35,7 +35,7 @@ class Log:
         """As a worker would: everything in the log, committed with its state."""
         fold = Qualify(topic=self.source.topic, partition=0)
         async with reader(self.kafka) as consumer, make_producer(self.kafka, "qualify") as producer:
-            await restore(consumer, self.changelog, fold, stale=lambda: False, clock=lambda _: None)
+            await restore(self.kafka, consumer, self.changelog, fold, stale=lambda: False, clock=lambda _: None)
             records = [record async for batch in read_to_end(consumer, self.source) for record in batch]
             step = fold.step(records, 1_000)
             rows = rows_of(step, self.changelog, self.environment.topic)
@@ -46,8 +46,10 @@ class Log:
     async def open(self) -> Qualify:
         fold = Qualify(topic=self.source.topic, partition=0)
         async with make_producer(self.kafka, "qualify"), reader(self.kafka) as consumer:  # fenced: the last commit is whole
-            await restore(consumer, self.changelog, fold, stale=lambda: False, clock=lambda _: None)
-            await check_sources(self.kafka, consumer, [self.source], fold, group=self.environment.group, changelog=self.changelog)
+            await restore(self.kafka, consumer, self.changelog, fold, stale=lambda: False, clock=lambda _: None)
+            await check_sources(
+                self.kafka, consumer, [self.source], fold, group=self.environment.group, changelog=self.changelog, accept_loss=()
+            )
         return fold
 
     async def make_anew(self, partition: TopicPartition) -> None:
@@ -118,5 +120,5 @@ async def test_records_that_expired_unread_stop_the_worker(log: Log):
         for _ in range(9):
             await producer.send_and_wait(log.source.topic, b"{}", partition=0)
     await log.delete_records(log.source, 8)
-    with pytest.raises(Refused, match=r"begins at offset 8, but the state has only read to 3: retention deleted 5 records unread"):
+    with pytest.raises(Refused, match=r"begins at offset 8, but the state has only read to 3: retention deleted 5 offsets unread"):
         await log.open()
