@@ -252,8 +252,8 @@ class Ownership:
         place = f"{partition.topic}/{partition.partition}"
         if unit is not None and place not in self._limits.accept_loss and unit.positions()[partition] > 0:
             msg = (
-                f"{place}: offset {unit.positions()[partition]} is gone while the worker runs: retention was quicker, or the topic is a new "
-                "one; start the worker again, and it says what was lost"
+                f"{place}: offset {unit.positions()[partition]} is gone while the worker runs: retention was quicker, or the topic is new; "
+                "start the worker again, and it says what was lost"
             )
             self.failed(unit, Refused(msg))
 

@@ -109,6 +109,15 @@ async def test_a_day_waits_for_what_arrived_before_it_and_intake_has_not_read(cl
     assert await clockwork.days() == [[TODAY + 1], [TODAY + 1]]
 
 
+async def test_a_day_begins_under_steady_traffic_too(clockwork: Clockwork):
+    visits = await clockwork.arrives(25)
+    assert await clockwork.tick(25) == LOOK_AGAIN  # it may have been re-appended, and have arrived before midnight
+    await clockwork.intake_reads(visits, 1)
+    await clockwork.arrives(25.1)
+    await clockwork.tick(25.1)
+    assert await clockwork.days() == [[TODAY + 1], [TODAY + 1]]
+
+
 async def test_days_that_were_slept_through_are_appended_one_by_one(clockwork: Clockwork):
     assert await clockwork.tick(73) == 0
     assert await clockwork.tick(73) == 0
