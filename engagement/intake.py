@@ -28,7 +28,7 @@ from engagement.events import Family
 from engagement.identity import Identity
 from engagement.intake_records import Arrival, arrival, copy_for, dead_letter
 from engagement.intake_verdict import Judge
-from engagement.machine import POSITION_KEY, RESERVED_KEYS, Output, Position, Record, Step, Table
+from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, Output, Position, Record, Step, Table
 from engagement.records import encode
 from engagement.rulebook import Rulebook
 
@@ -84,7 +84,7 @@ class Intake:
         for key in sorted(self._table):
             self._remember(key, self._table[key])
 
-    def step(self, records: Sequence[Record], limit: int) -> Step:
+    def step(self, records: Sequence[Record], limit: int, stops: Mapping[str, int] = NO_STOPS) -> Step:
         """Fold at most ``limit`` records that are new."""
         for ids in self._ids.values():
             ids.begin()
@@ -104,6 +104,8 @@ class Intake:
                     dead_run = dead_run + 1 if fate.startswith("dead:") else 0
                 following[record.topic] = record.offset + 1
             consumed += 1
+        if consumed == len(records):
+            following |= stops
         for ids in self._ids.values():
             self._table.overlay.update(ids.changes())
         changelog, rows, digest = self._table.take(before.rows, before.digest)

@@ -5,6 +5,7 @@ between steps, the outputs and the state are the same.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
@@ -90,6 +91,9 @@ class Step(NamedTuple):
     position: "Position"
 
 
+NO_STOPS: Mapping[str, int] = MappingProxyType({})
+
+
 class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Where a partition stands. Written with every step, so position and state can never disagree."""
 
@@ -114,9 +118,11 @@ class Fold(Protocol):
     def position(self) -> Position:
         """As last accepted or loaded."""
 
-    def step(self, records: Sequence[Record], limit: int) -> Step:
+    def step(self, records: Sequence[Record], limit: int, stops: Mapping[str, int] = NO_STOPS) -> Step:
         """Fold ``records`` (per topic in offset order; those below the position are skipped).
 
+        ``stops`` says from where each topic is to be read on once all of ``records`` are consumed: beyond the last record there may be
+        transaction markers, and a position that stands before them would one day look like records that expired unread.
         Touches about ``limit`` rows at most, then stops early (``consumed`` says how far it came). Changes nothing that
         a following `step` would see before `accept`.
         """

@@ -4,7 +4,7 @@ Fates (`Position.fates`) add up: ``in`` = ``signals`` + ``updates`` + ``days`` +
 Beside them ``changes:<ladder>:<from>:<to>`` counts what came out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,7 +15,7 @@ from engagement.days import iso_day, midnight
 from engagement.due import DueIndex
 from engagement.errors import Refused
 from engagement.judging import Judge, judge_by, stand
-from engagement.machine import POSITION_KEY, RESERVED_KEYS, RULEBOOK_KEY, Output, Position, Record, Step, Table
+from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, RULEBOOK_KEY, Output, Position, Record, Step, Table
 from engagement.records import FORMAT, SEMANTICS, Activation, Day, Genesis, LogRecord, Signal, Update
 from engagement.records import decode as decode_record
 
@@ -77,7 +77,7 @@ class Qualify:
         """As last accepted or loaded."""
         return self._position
 
-    def step(self, records: Sequence[Record], limit: int) -> Step:
+    def step(self, records: Sequence[Record], limit: int, stops: Mapping[str, int] = NO_STOPS) -> Step:
         """Fold ``records``, all of this log partition and in offset order; stops early after about ``limit`` accounts."""
         work = _Work(
             topic=self._topic,
@@ -92,6 +92,8 @@ class Qualify:
             if len(work.rows) >= limit or not work.fold(record, limit):
                 break
             consumed += 1
+        if consumed == len(records):
+            work.position.next |= stops
         return work.step(consumed)
 
     def accept(self, step: Step) -> None:

@@ -6,7 +6,7 @@ Only after the commit does memory change, so whatever fails before leaves the st
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import Protocol
@@ -214,12 +214,13 @@ class Unit:
             async with self._turns:
                 await self._gate.wait()  # the last await before the lock: no transaction begins after a revocation
                 async with self._transaction:
-                    done += await self._fold_and_commit(records[done : done + self._size])
+                    last = done + self._size >= len(records)
+                    done += await self._fold_and_commit(records[done : done + self._size], seen if last else {})
         self._seen = seen
 
-    async def _fold_and_commit(self, records: Sequence[Record]) -> int:
+    async def _fold_and_commit(self, records: Sequence[Record], seen: Mapping[TopicPartition, int]) -> int:
         began = perf_counter()
-        step = self.fold.step(records, self._size)
+        step = self.fold.step(records, self._size, {source.topic: offset for source, offset in seen.items()})
         self._adapt(max(step.consumed, len(step.changelog)), perf_counter() - began)
         self._check_dead_letters(step, records)
         began = perf_counter()
