@@ -33,7 +33,7 @@ class Event(BaseModel):
 
 
 class WebVisit(Event):
-    """First party: a page view, or an ``identify`` that says who a visitor is. Kafka key: ``visitor_id``."""
+    """First party: a page view, or an ``identify`` (filtered: visits are not linked to people yet). Kafka key: ``visitor_id``."""
 
     type: Literal["page_view", "identify"] = "page_view"
     visitor_id: Name

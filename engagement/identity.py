@@ -23,8 +23,15 @@ class Identity:
     """Kafka key -> its partition, as the Java client's default partitioner has it."""
     person: Callable[[str], str]
     """Normalized e-mail address -> keyed hash; see `person_hasher`."""
+    key_id: str
+    """Of the key under which `person` hashes."""
     free_mail: frozenset[str]
     """Domains at which anyone may have an address: never accounts."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one key from another without giving it away: the hash of nobody."""
+        return self.person("")
 
 
 def person_hasher(secret: bytes, key_id: str) -> Callable[[str], str]:

@@ -24,6 +24,7 @@ import msgspec
 
 from engagement.decoding import Dead, Decoded, decode
 from engagement.duplicates import AcceptedIds, family_and_first
+from engagement.errors import Refused
 from engagement.events import Family
 from engagement.identity import Identity
 from engagement.intake_records import Arrival, arrival, copy_for, dead_letter
@@ -49,7 +50,7 @@ _KEY_FIELDS = {
 class IntakePosition(Position, kw_only=True, omit_defaults=True):
     """Where intake stands in a partition of its three topics."""
 
-    dead_run: int = 0  # dead records in a row up to here; a worker stops at its limit
+    people: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it; id of each key under which people were hashed -> its fingerprint
 
 
 class Intake:
@@ -81,6 +82,12 @@ class Intake:
     def loaded(self) -> None:
         """Raise `Refused` where what was read is not the whole state."""
         self._table.check(self._position, self._place)
+        key_id = self._identity.key_id
+        if self._position.people.get(key_id, self._identity.fingerprint) != self._identity.fingerprint:
+            raise Refused(
+                f"{self._place}: people were hashed under another key of the id {key_id!r}, and would all be counted twice under this one; "
+                "set MQA_PERSON_SECRET as it was, or name the new key with MQA_PERSON_KEY_ID"
+            )
         for key in sorted(self._table):
             self._remember(key, self._table[key])
 
@@ -109,7 +116,8 @@ class Intake:
         for ids in self._ids.values():
             self._table.overlay.update(ids.changes())
         changelog, rows, digest = self._table.take(before.rows, before.digest)
-        position = IntakePosition(next=following, rows=rows, digest=digest, fates=fates, dead_run=dead_run)
+        people = before.people | {self._identity.key_id: self._identity.fingerprint}
+        position = IntakePosition(next=following, rows=rows, digest=digest, fates=fates, dead_run=dead_run, people=people)
         changelog[POSITION_KEY] = msgspec.json.encode(position)
         moved = {topic: offset for topic, offset in following.items() if offset != before.next.get(topic)}
         return Step(changelog, outputs, moved, consumed, position)

@@ -51,5 +51,6 @@ def make_identity(*, partitions: int, secret: bytes, key_id: str) -> Identity:
         is_robot=_is_robot,
         partition_of=lru_cache(_KEYS)(lambda key: partition_of(key, partitions)),
         person=lru_cache(_PEOPLE)(person_hasher(secret, key_id)),
+        key_id=key_id,
         free_mail=frozenset(free_email_domains),
     )

@@ -11,7 +11,10 @@ from streams.broker.state import read_state
 
 @click.group()
 def broker() -> None:
-    """Run a real Apache Kafka on this machine (Java 17 and Maven, no Docker)."""
+    """Run a real Kafka on this machine.
+
+    Needs Java 17 and Maven, no Docker. One broker a user: every checkout finds the same one.
+    """
 
 
 @broker.command()
@@ -19,7 +22,8 @@ def start() -> None:
     """Start a broker that runs until `mqa broker stop`. The first start fetches Kafka (54 MB)."""
     state, fresh = start_background()
     click.echo(
-        f"Kafka {'runs now' if fresh else 'was running already'} at {state.bootstrap} (process {state.pid}); `mqa broker stop` ends it"
+        f"Kafka {'runs now' if fresh else 'was running already'} at {state.bootstrap} (process {state.pid}); "
+        "`mqa broker stop` ends it and deletes what it stores"
     )
     chosen = os.environ.get("KAFKA_BOOTSTRAP")
     if chosen:

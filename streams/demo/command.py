@@ -51,7 +51,10 @@ Days = list[tuple[int, list[Arrival]]]
 
 @click.command()
 def demo() -> None:
-    """Three months in a minute, on a real Kafka of its own; leaves nothing behind."""
+    """Watch three months in a minute.
+
+    On a real Kafka of its own, with two workers of which one is killed; leaves nothing behind.
+    """
     began = monotonic()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters reaches us as an exception
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: with everything cleaned up

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -25,7 +26,7 @@ from engagement.days import iso_instant
 from engagement.errors import Refused
 from engagement.events import Family
 from streams.history.access_log import Request, parse_line, text_of
-from streams.history.lines import encode_line, open_history
+from streams.history.lines import encode_line, open_history, refuse_overwriting
 from streams.history.networks import Networks, read_networks
 
 LONGEST_LINE = 128 << 10
@@ -178,6 +179,10 @@ def access_log(log: Path, output: Path | None, site: str, networks: Path | None)
 
     A page view is a GET or POST that was answered with content. Errors, redirects, HEAD and the like are left out and counted.
     """
+    if site and not (urlsplit(site).scheme and urlsplit(site).netloc):
+        msg = f"--site {site}: is no address of a site; write it with its scheme, like https://www.acme.com"
+        raise Refused(msg)
+    refuse_overwriting(output, log, networks)
     log_import = LogImport(str(log), site=site, networks=None if networks is None else read_networks(networks))
     target: AbstractContextManager[IO[bytes]] = nullcontext(sys.stdout.buffer) if output is None else open_history(output, "wb")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} lines"), TimeElapsedColumn())
@@ -194,3 +199,5 @@ def access_log(log: Path, output: Path | None, site: str, networks: Path | None)
         f"+ {log_import.left_out.total()} left out{f' ({reasons})' if reasons else ''}",
         err=output is None,
     )
+    if networks is None:
+        click.echo("no --networks: a visit of nobody known belongs to no account, so these will be filtered as unresolved", err=True)

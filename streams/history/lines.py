@@ -126,3 +126,11 @@ def read_history(lines: Iterable[bytes], place: str) -> Iterator[HistoryLine]:
             raise Refused(msg)
         last = line.received_at
         yield line
+
+
+def refuse_overwriting(output: Path | None, *inputs: Path | None) -> None:
+    """Raise `Refused` where ``output`` is one of the files that are to be read."""
+    for path in inputs:
+        if output is not None and path is not None and output.exists() and path.exists() and output.samefile(path):
+            msg = f"-o {output}: is the file that is read, and would be lost; name another"
+            raise Refused(msg)

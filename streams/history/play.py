@@ -109,8 +109,9 @@ async def _pause(seconds: float, stopping: asyncio.Event | None) -> None:
 def play(
     file: Path, *, prefix: str, bootstrap: str | None, days_per_second: float | None, quiet_days: int, compression: Compression
 ) -> None:
-    """Play a history FILE (- for standard input) into the topics of an environment; its workers must be running.
+    """Play a history into Kafka, day by day.
 
+    FILE (- for standard input) goes into the topics of an environment with a played clock; its workers must be running.
     Ctrl-C ends it after the day under way; a file that begins where the environment stands goes on from there.
     """
     environment, connection = Environment(prefix), Connection.find(bootstrap)

@@ -18,7 +18,7 @@ from streams.genesis import PARTITIONS, newest_rulebook, read_genesis
 from streams.history.arrivals import arrivals_by_day, reading_history
 from streams.history.compare import Comparison
 from streams.history.engine import BATCH, HistoryReplay, LogReplay
-from streams.history.lines import open_history
+from streams.history.lines import open_history, refuse_overwriting
 from streams.history.live import Tell, compare_log, read_intake_fates, replay_log
 from streams.history.progress import day_line
 from streams.history.summary import changes_lines, fates_lines, funnel_lines, funnel_of, records_line
@@ -59,10 +59,10 @@ def replay(
     batch: int,
     output: Path | None,
 ) -> None:
-    """Recompute tier changes: of a history FILE (- for standard input), or of an environment's log (--log).
+    """Recompute tier changes without Kafka, or from its log.
 
-    Tier changes are written as JSON Lines, a summary goes to standard error. With --compare the exit status is 1 where
-    anything differs.
+    Of a history FILE (- for standard input), or of an environment's log (--log). Tier changes are written as JSON Lines, a
+    summary goes to standard error. With --compare the exit status is 1 where anything differs.
     """
     if is_log == (file is not None):
         msg = "name a history FILE, or say --log for an environment's log (one of the two)"
@@ -70,7 +70,11 @@ def replay(
     if compare and not is_log:
         msg = "--compare needs --log: only an environment has live tier changes to compare with"
         raise click.UsageError(msg)
+    if is_log and rulebook is not None:
+        msg = "--rulebook needs a history FILE: an environment's log is judged by the rulebooks that it holds"
+        raise click.UsageError(msg)
     if file is not None:
+        refuse_overwriting(output, file, rulebook)
         book = load_rulebook(default_rulebook_text(), "default rulebook") if rulebook is None else read_rulebook(rulebook)
         with _writing(output, is_quiet=False) as tell:
             _replay_history(file, partitions, book, batch, tell)

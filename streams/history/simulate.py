@@ -105,7 +105,10 @@ class StartDay(click.ParamType):
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write (.jsonl, or .jsonl.gz)."
 )
 def simulate(accounts: int, days: int, start: int, seed: int, output: Path) -> None:
-    """Make a believable history: committees, campaigns, robots, late and broken events."""
+    """Make a believable history.
+
+    Committees, campaigns, surges, robots, lone enthusiasts, late and broken events.
+    """
     topics: Counter[str] = Counter()
     with (
         open_history(output, "wb") as file,

@@ -17,14 +17,16 @@ from streams.worker.unit import Limits
 EXPECTED = {
     # Kafka 4 answers a retriable error to the first produces of a following transaction; aiokafka warns of each
     "aiokafka.producer.sender": "NotEnoughReplicas",
+    # a new broker makes its first coordinator while the first worker joins
+    "aiokafka.consumer.group_coordinator": "GroupCoordinatorNotAvailable",
     # a fenced producer leaves futures that nobody waits for; the fencing itself is logged by its unit
     "asyncio": "exception was never retrieved",
 }
 
 
 @click.command()
-@click.option("--prefix", default="", help="Environment: the prefix of all its topics.", envvar="MQA_PREFIX")
-@click.option("--bootstrap", help="Kafka, host:port[,host:port]. Default: KAFKA_BOOTSTRAP, else the local broker.")
+@click.option("--prefix", default="", metavar="PREFIX", help="Names the environment, like demo-; empty by default.", envvar="MQA_PREFIX")
+@click.option("--bootstrap", metavar="HOST:PORT", help="Kafka; else KAFKA_BOOTSTRAP, else the local broker.")
 @click.option(
     "--name",
     default=socket.gethostname,
@@ -50,10 +52,18 @@ EXPECTED = {
     "--session-timeout", default=10.0, show_default=True, type=click.FloatRange(1, 40), help="Seconds until a silent worker is replaced."
 )
 @click.option(
-    "--log-level", default="INFO", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False), envvar="MQA_LOG_LEVEL"
+    "--log-level",
+    default="INFO",
+    show_default=True,
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    envvar="MQA_LOG_LEVEL",
 )
 def worker(**options: Any) -> None:
-    """Fold visits and signals into accounts, and emit tier changes. Any number of workers share the work."""
+    """Fold visits and signals into accounts, and emit tier changes.
+
+    Any number of workers share the work, each under a name of its own. An environment that runs by the wall clock needs
+    MQA_PERSON_SECRET, the key of people's hashes. Exit status 2: a person must decide; 70: start it again.
+    """
     logging.basicConfig(level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Faust's services log under the name of the module that subclasses them
     for noisy in ("aiokafka", "faust", "mode", "streams.worker.application", "streams.worker.transport"):

@@ -1,5 +1,6 @@
 """The closed catalogue of metrics: every name, label and unit that this product exposes is here."""
 
+from collections import Counter as Counts
 from collections.abc import Mapping
 from typing import Final
 
@@ -55,6 +56,16 @@ class Metrics:
                 self.changes.labels(*fate.split(":")[1:]).inc(added)
             else:
                 self.fates.labels(role, fate).inc(added)
+
+    def totals(self) -> Counts[str]:
+        """What this worker folded since it began: records by role and fate, and tier changes."""
+        totals: Counts[str] = Counts()
+        for metric in (*self.fates.collect(), *self.changes.collect()):
+            for sample in metric.samples:
+                if sample.name.endswith("_total"):
+                    what = f"{sample.labels['role']} {sample.labels['fate']}" if "fate" in sample.labels else "tier changes"
+                    totals[what] += int(sample.value)
+        return totals
 
     def forget_unit(self, role: str, partition: int, topics: list[str]) -> None:
         """A unit left this worker: its gauges must not stand still at their last values."""

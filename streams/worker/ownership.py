@@ -41,6 +41,7 @@ TRANSACTIONS_AT_ONCE = 8
 TOO_CLOSE = 60.0
 EXPULSIONS_AT_MOST = 3
 WATCH_SECONDS = 1.0
+TELL_SECONDS = 60.0
 
 
 class Ownership:
@@ -117,6 +118,7 @@ class Ownership:
         async with self._changing:
             await self._close(list(self._units))
         self._app.consumer.leave_for_good()
+        log.info("everything folded is committed; goodbye")
 
     async def _ensure(self, *, seek: bool) -> None:
         """Make the units equal to the assignment. One at a time; gives up where another rebalance begins: that one calls again."""
@@ -266,8 +268,14 @@ class Ownership:
             end(BROKEN, f"expelled from the group {EXPULSIONS_AT_MOST} times within a minute: do two workers run under one --name?")
 
     async def watch(self) -> None:
-        """End the process on an error of the group that Faust does not look at: the worker would stand still and look alive."""
+        """Once a minute say what was folded; end on an error of the group that Faust does not look at: the worker would look alive."""
+        told, told_at = self._metrics.totals(), monotonic()
         while True:
+            if monotonic() - told_at > TELL_SECONDS:
+                totals = self._metrics.totals()
+                if added := totals - told:
+                    log.info("in the last minute: %s", ", ".join(f"{what} {count:,}" for what, count in sorted(added.items())))
+                told, told_at = totals, monotonic()
             error = self._app.consumer.join_error()
             if error is not None:
                 end(REFUSED, f"the group {self._environment.group!r} refuses this worker: {error!r}; see who else is in it")

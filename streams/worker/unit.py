@@ -14,7 +14,7 @@ from typing import Protocol
 from aiokafka.structs import TopicPartition
 
 from engagement.errors import Refused
-from engagement.machine import Fold, Record, Step
+from engagement.machine import Fold, Position, Record, Step
 from engagement.qualify import QualifyPosition
 from streams.connection import Connection
 from streams.reading import reader
@@ -126,7 +126,7 @@ class Unit:
         self._seen = self.positions()
         seconds = perf_counter() - began
         self._metrics.restore.labels(self.role, self.number).set(seconds)
-        self._metrics.rows.labels(self.role, self.number).set(self.fold.position.rows)
+        self._observe_position(self.fold.position)
         log.info("%s restored: %d rows in %.2f s, position %s", self, self.fold.position.rows, seconds, self.fold.position.next)
         self._task = asyncio.create_task(self._run(), name=str(self))
         return True
@@ -252,9 +252,12 @@ class Unit:
         self._metrics.transaction.labels(self.role).observe(seconds)
         self._metrics.aborts.labels(self.role).inc(aborts)
         self._metrics.count_fates(self.role, before, step.position.fates)
-        self._metrics.rows.labels(self.role, self.number).set(step.position.rows)
-        if isinstance(step.position, QualifyPosition) and step.position.rule_day is not None:
-            self._metrics.rule_day.labels(self.number).set(step.position.rule_day)
+        self._observe_position(step.position)
+
+    def _observe_position(self, position: Position) -> None:
+        self._metrics.rows.labels(self.role, self.number).set(position.rows)
+        if isinstance(position, QualifyPosition) and position.rule_day is not None:
+            self._metrics.rule_day.labels(self.number).set(position.rule_day)
 
     async def observe_lag(self) -> None:
         """Refresh the lag gauges from what the fetcher knows."""

@@ -53,6 +53,7 @@ IDENTITY = Identity(
     is_robot=lambda user_agent: "bot" in user_agent,
     partition_of=_partition_of,
     person=person_hasher(b"secret", "k1"),
+    key_id="k1",
     free_mail=frozenset({"gmail.example", "mail.beta.example"}),
 )
 
@@ -66,8 +67,8 @@ KEY = key_in(0)
 ELSEWHERE = key_in(1)
 
 
-def new_intake(partition: int = 0) -> Intake:
-    return Intake(families={f"t.{family.value}": family for family in Family}, partition=partition, rulebook=RULEBOOK, identity=IDENTITY)
+def new_intake(partition: int = 0, identity: Identity = IDENTITY) -> Intake:
+    return Intake(families={f"t.{family.value}": family for family in Family}, partition=partition, rulebook=RULEBOOK, identity=identity)
 
 
 def record(

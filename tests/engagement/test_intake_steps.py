@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 
 from engagement.errors import Refused
 from engagement.events import Family
+from engagement.identity import Identity, person_hasher
 from engagement.intake import Intake
 from engagement.machine import POSITION_KEY, Output, PlainRecord
 from engagement.records import GENESIS_KEY
-from tests.engagement.intake_world import ELSEWHERE, HOUR, KEY, NOON, intent, new_intake, record, run, update, visit
+from tests.engagement.intake_world import ELSEWHERE, HOUR, IDENTITY, KEY, NOON, intent, new_intake, record, run, update, visit
 
 BODIES = {
     Family.WEB_VISITS: visit,
@@ -69,8 +71,8 @@ def recorded(intake: Intake, records: Sequence[PlainRecord], limits: Sequence[in
     return outputs, changelog
 
 
-def restored(changelog: dict[bytes, bytes]) -> Intake:
-    intake = new_intake()
+def restored(changelog: dict[bytes, bytes], identity: Identity = IDENTITY) -> Intake:
+    intake = new_intake(identity=identity)
     for key, value in changelog.items():
         intake.load(key, value)
     intake.loaded()
@@ -163,6 +165,18 @@ def test_state_that_lost_a_row_is_refused() -> None:
 def test_a_position_of_an_unknown_format_is_refused() -> None:
     with pytest.raises(Refused, match="format 9, this version reads 1"):
         restored({POSITION_KEY: b'{"format": 9}'})
+
+
+def test_state_of_people_hashed_under_another_key_is_refused() -> None:
+    _, changelog = recorded(new_intake(), [record(Family.WEB_VISITS, visit())], [])
+    other = replace(IDENTITY, person=person_hasher(b"another secret", "k1"))
+    with pytest.raises(Refused, match=r"hashed under another key of the id 'k1'.*MQA_PERSON_KEY_ID"):
+        restored(changelog, other)
+
+
+def test_a_new_key_under_an_id_of_its_own_is_taken() -> None:
+    _, changelog = recorded(new_intake(), [record(Family.WEB_VISITS, visit())], [])
+    restored(changelog, replace(IDENTITY, person=person_hasher(b"another secret", "k2"), key_id="k2"))
 
 
 def test_a_fresh_changelog_with_its_genesis_is_an_empty_state() -> None:
