@@ -78,7 +78,10 @@ def test_a_background_broker_runs_until_it_is_stopped(cache: Path) -> None:
     try:
         state = read_state()
         assert state is not None
-        assert started.output == f"Kafka runs now at {state.bootstrap} (process {state.pid}); `mqa broker stop` ends it and deletes what it stores\n"
+        assert (
+            started.output
+            == f"Kafka runs now at {state.bootstrap} (process {state.pid}); `mqa broker stop` ends it and deletes what it stores\n"
+        )
         assert Connection.find().bootstrap == state.bootstrap
         assert "was running already" in run.invoke(command, ["start"]).output
         assert run.invoke(command, ["status"]).exit_code == 0
