@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from signal import SIGTERM, Signals
 
 from streams.connection import Connection
 from streams.topics import Environment
@@ -46,9 +47,9 @@ class WorkerProcess:
         self._process.kill()
         self._process.wait()
 
-    def stop(self) -> int:
-        """SIGTERM; returns the exit status. Raises `subprocess.TimeoutExpired` where it takes more than 10 s."""
-        self._process.terminate()
+    def stop(self, stop_signal: Signals = SIGTERM) -> int:
+        """Ask it to stop; returns the exit status. Raises `subprocess.TimeoutExpired` where it takes more than 10 s."""
+        self._process.send_signal(stop_signal)
         return self.wait(STOP_SECONDS)
 
     def wait(self, seconds: float) -> int:

@@ -72,14 +72,13 @@ def worker(**options: Any) -> None:
         logging.getLogger(logger).addFilter(_without(text))
     settings = asyncio.run(_settings(options))
 
-    import faust  # noqa: PLC0415 - Faust reads sys.argv on import
-
-    from streams.worker.application import WorkerSettings, create_app  # noqa: PLC0415 - imports Faust
+    # Faust reads sys.argv on import, so only here
+    from streams.worker.application import EngagementWorker, WorkerSettings, create_app  # noqa: PLC0415 - imports Faust
     from streams.worker.private_names import check_private_names  # noqa: PLC0415 - as above
 
     check_private_names()
     app = create_app(WorkerSettings(**settings))
-    process = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
+    process = EngagementWorker(app, override_logging=False, redirect_stdouts=False, quiet=True)
     process.spinner = None
     process.execute_from_commandline()
 

@@ -114,11 +114,15 @@ class Ownership:
 
     async def on_before_shutdown(self, *_: Any, **__: Any) -> None:
         """The fetcher has stopped and the group is not left yet."""
+        await self.close()
+        self._app.consumer.leave_for_good()
+        log.info("everything folded is committed; goodbye")
+
+    async def close(self) -> None:
+        """End running transactions and release every unit; after this nothing is folded any more."""
         self.ready = False
         async with self._changing:
             await self._close(list(self._units))
-        self._app.consumer.leave_for_good()
-        log.info("everything folded is committed; goodbye")
 
     async def _ensure(self, *, seek: bool) -> None:
         """Make the units equal to the assignment. One at a time; gives up where another rebalance begins: that one calls again."""

@@ -1,8 +1,10 @@
 """The whole way on a real Kafka: whatever happens to the workers, what they told is what a replay of their log tells."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGINT
 from typing import NamedTuple
 
 import pytest
@@ -143,3 +145,18 @@ def test_input_that_is_all_bad_stops_the_worker_with_one_line(kafka: Connection,
     assert line.startswith("mqa worker: intake/")
     assert "dead letters" in line
     assert "--dead-letter-limit 0" in line
+
+
+def test_a_worker_asked_to_stop_while_it_waits_for_a_dead_one_to_leave_the_group_ends_all_the_same(
+    kafka: Connection, tmp_path: Path
+) -> None:
+    environment = new_environment(kafka)
+    with working(kafka, environment, tmp_path, names=("one", "two"), options=("--session-timeout", "20")) as workers:
+        day: Days = [(FIRST_DAY, [])]
+        play(kafka, environment, day)
+        workers["one"].kill()
+        workers["three"] = WorkerProcess(kafka, environment, "three", folder=tmp_path)  # makes the group wait for the dead one
+        while "rebalancing" not in workers["two"].last_words():
+            assert workers["two"].status is None
+            time.sleep(0.05)
+        assert workers["three"].stop(SIGINT) == 0
