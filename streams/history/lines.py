@@ -72,7 +72,7 @@ def open_history(path: Path, mode: Literal["rb", "wb"]) -> Iterator[IO[bytes]]:
     What is written stands beside ``path`` as ``NAME.part`` and takes the name when all of it is there: no half file under the final name,
     whatever ends the writing. Raises `Refused` where the file cannot be opened, and where gzip is damaged or cut off.
     """
-    with _open_zipped(path, mode) if path.suffix == ".gz" else _open_plain(path, mode) as file:
+    with _open_zipped(path, mode) if path.suffix.lower() == ".gz" else _open_plain(path, mode) as file:
         yield file
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +15,8 @@ from streams.genesis import newest_rulebook, read_genesis
 from streams.person_key import person_key
 from streams.topics import CHANGELOGS, Environment
 from streams.worker.unit import Limits
+
+INTERRUPTED = 130
 
 EXPECTED = {
     # Kafka 4 answers a retriable error to the first produces of a following transaction; aiokafka warns of each
@@ -64,6 +68,8 @@ def worker(**options: Any) -> None:
     Any number of workers share the work, each under a name of its own. An environment that runs by the wall clock needs
     MQA_PERSON_SECRET, the key of people's hashes. Exit status 2: a person must decide; 70: start it again.
     """
+    # Until Faust takes over the signals nothing is under way; a KeyboardInterrupt could be swallowed by whatever it comes into
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     logging.basicConfig(level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Faust's services log under the name of the module that subclasses them
     for noisy in ("aiokafka", "faust", "mode", "streams.worker.application", "streams.worker.transport"):
