@@ -160,13 +160,14 @@ class _Work:
 
     def _decoded(self, record: Record) -> LogRecord | None:
         """The record, or None where it is none and has gone to the dead letters."""
+        value = record.value if record.value is not None else b""
         try:
-            entry: LogRecord = decode_record(record.value if record.value is not None else b"")
-        except msgspec.ValidationError as error:
-            raise self._refused(
-                record, f"has a shape this version does not know ({error}); a newer version wrote it: run that one"
-            ) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            entry: LogRecord = decode_record(value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if _says_its_type(value):
+                raise self._refused(
+                    record, f"has a shape this version does not know ({error}); a newer version wrote it: run that one"
+                ) from None
             self._count("dead:not_a_log_record")
             headers = {
                 "reason": "not_a_log_record",
@@ -296,6 +297,15 @@ class _Work:
 
     def _refused(self, record: Record, complaint: str) -> Refused:
         return Refused(f"{self._place(record)}: {complaint}")
+
+
+def _says_its_type(value: bytes) -> bool:
+    """Whether ``value`` looks like a log record, if not one of ours: JSON with a ``type``. All else has strayed into the log."""
+    try:
+        fields = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(fields, dict) and isinstance(fields.get("type"), str)
 
 
 def _due(judge: Judge, state: AccountState, day: int) -> int:

@@ -80,8 +80,8 @@ def test_an_account_record_needs_an_account():
         run(log)
 
 
-@pytest.mark.parametrize("value", [b"{", b"", None, b"\xff"])
-def test_what_is_no_json_goes_to_the_dead_letters_as_it_came(value: bytes | None):
+@pytest.mark.parametrize("value", [b"{", b"", None, b"\xff", b"{}", b"[1]", b'{"type": 7}', b"[" * 100_000])
+def test_what_is_no_log_record_goes_to_the_dead_letters_as_it_came(value: bytes | None):
     log = Log()
     log.records.append(log.records[-1]._replace(key=b"acme.com", value=value, offset=5, timestamp=5))
     result = run(log)
