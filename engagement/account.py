@@ -3,13 +3,15 @@
 Weights, caps and decay apply on evaluation, so a new rulebook can restate the past and the order of arrival does not matter.
 A cell is (kind, UTC day, person) -> count. At most `MAX_PEOPLE` people stand individually, those with the smallest hashes;
 the rest are merged into `MERGED` and the account is ``coarsened``: it is still scored, but exactness under order and
-restatement is promised for the others only. A state that would pass `MAX_BYTES` halves that bound.
+restatement is promised for the others only. A state that would pass `MAX_BYTES` halves that bound. What updates say may take
+`MAX_SAID_BYTES` of it; an update that would pass that is not learned.
 
 A row is a fixed header and a msgpack body. The header (format, last applied log offset, due day) is read without the body, so
 that the index of due days is rebuilt quickly.
 """
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +19,12 @@ import msgspec
 
 from engagement.days import day_of
 from engagement.errors import Refused
-from engagement.records import Signal, Update
+from engagement.records import Opportunity, Signal, Update
 
 FORMAT = 1
 MAX_PEOPLE = 200
 MAX_BYTES = 256 * 1024
+MAX_SAID_BYTES = 64 * 1024
 NEWEST = 3
 """Event ids remembered per kind: the evidence that a tier change names."""
 
@@ -29,9 +32,13 @@ ANONYMOUS = ""
 MERGED = "*"
 NEVER = 2**31 - 1
 """The due day of an account that silence cannot move."""
+UNJUDGED = 0
+"""The due day of an account that was never judged: the next day record judges it."""
 
 _HEADER = struct.Struct("<Bqi")
-_CELL_BYTES = 64  # more than a cell takes; below this estimate a state is not measured
+_CELL_BYTES = 64  # more than a cell takes, its share of keys included
+_PERSON_BYTES = 64  # more than a person takes, the role apart
+_CHARACTER_BYTES = 4  # the most that UTF-8 takes
 
 
 class KindHistory(msgspec.Struct, array_like=True):
@@ -86,25 +93,33 @@ class AccountState(msgspec.Struct, array_like=True):
         changed = person != ANONYMOUS and self._say_role(person, signal.role)
         return (count == 1 and self._coarsen()) or changed
 
-    def learn(self, update: Update) -> None:
-        """Take what an update says; a field that is not there stays, None clears."""
-        for field, said in update.fields.items():
-            match field:
-                case "attributes":
-                    self.attributes = _merged(self.attributes, said)
-                case "contacts":
-                    for person, role in (said or {}).items():
-                        self._say_role(person, role)
-                case "disposition":
-                    self.disposition = None if said is None else said["status"]
-                    self.disposition_day = None if said is None else day_of(update.occurred_at)
-                case "opportunity" if said is not None:
-                    self.opportunities[said["id"]] = {"stage": said["stage"], "amount": said.get("amount")}
-                case "opportunity":
-                    self.opportunities = {}
-                case _ if field in _PLAIN_FIELDS:
-                    setattr(self, field, said)
+    def learn(self, update: Update) -> bool:
+        """Take what an update says; a field that is not there stays, None clears.
+
+        False, and nothing has changed, where all that updates said of the account would take more than `MAX_SAID_BYTES`.
+        """
+        before = {field: getattr(self, field) for field in _SAID_FIELDS}
+        said = update.fields
+        for field in _PLAIN_FIELDS:
+            if field in said:
+                setattr(self, field, said[field])  # type: ignore[literal-required]  # the names are those of `Said`
+        if "attributes" in said:
+            self.attributes = _merged(self.attributes, said["attributes"])
+        if "disposition" in said:
+            disposition = said["disposition"]
+            self.disposition = None if disposition is None else disposition["status"]
+            self.disposition_day = None if disposition is None else day_of(update.occurred_at)
+        if "opportunity" in said:
+            deal = said["opportunity"]
+            self.opportunities = {} if deal is None else self.opportunities | {deal["id"]: _deal(deal)}
+        if len(_encode([getattr(self, field) for field in _SAID_FIELDS])) > MAX_SAID_BYTES:
+            for field, value in before.items():
+                setattr(self, field, value)
+            return False
+        for person, role in (said.get("contacts") or {}).items():
+            self._say_role(person, role)
         self._coarsen()
+        return True
 
     def forget_before(self, day: int) -> None:
         """Drop the cells of earlier days; the newest event ids and what was said of people stay."""
@@ -127,11 +142,17 @@ class AccountState(msgspec.Struct, array_like=True):
         Decided on every record, not when a step is written: the borders between steps must not show.
         """
         merged = len(self.roles) > self.max_people and self._merge_beyond(self.max_people)
-        cell_count = sum(len(cells) for history in self.kinds.values() for cells in history.days.values())
-        while cell_count * _CELL_BYTES > MAX_BYTES and self.max_people > 0 and len(_encode(self)) > MAX_BYTES:
+        while self.max_people > 0 and self._may_pass(MAX_BYTES) and len(_encode(self)) > MAX_BYTES:
             self.max_people //= 2
             merged |= self._merge_beyond(self.max_people)
         return merged
+
+    def _may_pass(self, size: int) -> bool:
+        """Estimate from above, because measuring takes longer."""
+        cells = sum(len(cells) for history in self.kinds.values() for cells in history.days.values())
+        texts = sum(map(len, filter(None, self.roles.values())))
+        texts += sum(len(event) for history in self.kinds.values() for _, event in history.newest)
+        return cells * _CELL_BYTES + len(self.roles) * _PERSON_BYTES + texts * _CHARACTER_BYTES + MAX_SAID_BYTES > size
 
     def _merge_beyond(self, most: int) -> bool:
         merged = sorted(self.roles)[most:]
@@ -175,12 +196,17 @@ def header(stored: bytes) -> tuple[int, int]:
     return applied, due
 
 
-def _merged(known: dict[str, Any], said: dict[str, Any] | None) -> dict[str, Any]:
+def _merged(known: Mapping[str, Any], said: Mapping[str, Any] | None) -> dict[str, Any]:
     if said is None:
         return {}
-    return {key: value for key, value in (known | said).items() if value is not None}
+    return {key: value for key, value in {**known, **said}.items() if value is not None}
 
 
-_PLAIN_FIELDS = frozenset({"crm_id", "name", "domains", "owner", "region", "strategic", "listed_tier", "expected_ltv", "relationship"})
+def _deal(said: Opportunity) -> dict[str, Any]:
+    return {"stage": said["stage"], "amount": said.get("amount")}
+
+
+_PLAIN_FIELDS = ("crm_id", "name", "domains", "owner", "region", "strategic", "listed_tier", "expected_ltv", "relationship")
+_SAID_FIELDS = (*_PLAIN_FIELDS, "attributes", "disposition", "disposition_day", "opportunities")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AccountState).decode

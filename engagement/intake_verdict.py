@@ -5,14 +5,14 @@ Nothing here depends on any other event; duplicates are `Intake`'s to find.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from engagement.days import day_of
 from engagement.decoding import Dead, Decoded
 from engagement.events import AccountUpdate, Contact, Event, Family, IntentSignal, WebVisit
 from engagement.identity import Identity, normalize_email
 from engagement.pages import DEFAULT_KIND, Pages
-from engagement.records import Signal, Source, Update
+from engagement.records import Said, Signal, Source, Update
 from engagement.rulebook import Rulebook
 
 _REMEMBERED_HOSTS = 32_768
@@ -146,7 +146,7 @@ class Judge:
             id=update.id,
             occurred_at=circumstances.occurred_at,
             received_at=circumstances.received_at,
-            fields=fields,
+            fields=cast("Said", fields),
             source=circumstances.source,
             rulebook=self._version,
         )

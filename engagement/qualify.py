@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from engagement.account import NEVER, AccountState, Row, decode, encode, header
+from engagement.account import MAX_SAID_BYTES, NEVER, UNJUDGED, AccountState, Row, decode, encode, header
 from engagement.changes import Cause, Reason, change_output, tier_change
 from engagement.days import iso_day, midnight
+from engagement.decoding import Dead
 from engagement.due import DueIndex
 from engagement.errors import Refused
+from engagement.intake_records import Arrival, dead_letter
 from engagement.judging import Judge, judge_by, stand
 from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, RULEBOOK_KEY, Output, Position, Record, Step, Table
 from engagement.records import FORMAT, SEMANTICS, Activation, Day, Genesis, LogRecord, Signal, Update
@@ -168,20 +170,14 @@ class _Work:
                 raise self._refused(
                     record, f"has a shape this version does not know ({error}); a newer version wrote it: run that one"
                 ) from None
-            self._count("dead:not_a_log_record")
-            headers = {
-                "reason": "not_a_log_record",
-                "detail": str(error),
-                "source-topic": "account-log",
-                "source-partition": str(self.partition),
-                "source-offset": str(record.offset),
-                "received-at": str(record.timestamp),
-            }
-            self.outputs.append(
-                Output("dead-letters", record.key, record.value, headers=tuple((name, text.encode()) for name, text in headers.items())),
-            )
+            self._bury(record, Dead("not_a_log_record", str(error)))
             return None
         return entry
+
+    def _bury(self, record: Record, dead: Dead) -> None:
+        came = Arrival(record.timestamp, ("account-log", self.partition, record.offset, 0), again=False)
+        self.outputs.append(dead_letter(record, came, dead))
+        self._count(f"dead:{dead.reason}")
 
     def _genesis(self, genesis: Genesis, record: Record) -> None:
         if self.judge is not None:
@@ -202,28 +198,33 @@ class _Work:
     def _account(self, entry: Signal | Update, record: Record) -> None:
         if record.key is None or record.key.startswith(b"__"):
             raise self._refused(record, f"has the key {record.key!r}, which is no account; {_DAMAGED}")
-        judge, day = self._ready(record)
+        judge = self._judge_for(record)
         row = self._row(record.key)
         if record.offset <= row.applied:
             self._count("skipped")
             return
+        unjudged = row.due == UNJUDGED
         row.applied = record.offset
         reason: Reason
         if isinstance(entry, Signal):
             self._count("signals")
             only_counted = not row.state.count(entry)
-            if only_counted and judge.is_worthless(entry.kind):
+            if only_counted and not unjudged and judge.is_worthless(entry.kind):
                 return  # no fact changed, and what days alone can do waits for the due day
             reason = "signal"
-        else:
+        elif row.state.learn(entry):
             self._count("updates")
-            row.state.learn(entry)
             only_counted = False
             reason = "update"
+        else:
+            self._bury(record, Dead("account_full", f"what updates say of an account may take {MAX_SAID_BYTES} bytes; clear some of it"))
+            return
+        if self.position.rule_day is None:
+            return  # a history is about to be played: its first day judges whoever is there
         cause = Cause(name=f"{entry.source[0]}:{entry.id}", reason=reason, effective_at=entry.received_at, offset=record.offset)
-        moved = self._judged(record.key, row, judge, day, cause)
-        if not (moved or only_counted):
-            row.due = _due(judge, row.state, day)
+        moved = self._judged(record.key, row, judge, self.position.rule_day, cause)
+        if not moved and (unjudged or not only_counted):
+            row.due = _due(judge, row.state, self.position.rule_day)
 
     def _day(self, day: int, record: Record, limit: int) -> bool:
         """Judge the accounts that are due. False where the step must end first: before the day, or between two slices of it."""
@@ -238,7 +239,7 @@ class _Work:
             if self.rows:
                 return False  # the due index knows committed rows only
             self.position.rule_day = day
-        judge, day = self._ready(record)
+        judge = self._judge_for(record)
         keys = self.due.upto(day, cursor[1] if under_way and cursor is not None else b"", limit + 1)
         cause = Cause(name=f"day:{iso_day(day)}", reason="silence", effective_at=midnight(day), offset=record.offset)
         for key in keys[:limit]:
@@ -278,16 +279,13 @@ class _Work:
         row = self.rows.get(key)
         if row is None:
             stored = self.table.rows.get(key)
-            row = self.rows[key] = Row(state=AccountState(), applied=-1, due=NEVER) if stored is None else decode(stored)
+            row = self.rows[key] = Row(state=AccountState(), applied=-1, due=UNJUDGED) if stored is None else decode(stored)
         return row
 
-    def _ready(self, record: Record) -> tuple[Judge, int]:
-        """Return the judge and the rule day, which the log has before anything that needs them."""
-        if self.judge is None or self.position.rule_day is None:
-            missing = "genesis" if self.judge is None else "day record"
-            remedy = "make the environment with `mqa topics create` and let its clock write the first day"
-            raise self._refused(record, f"comes before any {missing}; {remedy}")
-        return self.judge, self.position.rule_day
+    def _judge_for(self, record: Record) -> Judge:
+        if self.judge is None:
+            raise self._refused(record, f"comes before any genesis; {_DAMAGED}")
+        return self.judge
 
     def _count(self, fate: str) -> None:
         self.position.fates[fate] = self.position.fates.get(fate, 0) + 1

@@ -4,7 +4,7 @@ The log is permanent and the one truth, so these shapes only ever grow. Each rec
 key is the account (``__genesis__``, ``__day__`` and ``__activation__`` for records that concern a whole partition).
 """
 
-from typing import Any
+from typing import Annotated, NotRequired, TypedDict
 
 import msgspec
 
@@ -18,6 +18,12 @@ FORMAT = 1
 SEMANTICS = 1
 """Version of the fold's meaning: a worker that does not know a log's semantics stops."""
 
+Instant = Annotated[int, msgspec.Meta(ge=0, le=2**43)]
+"""Milliseconds since the epoch; the bound (year 2248) is beyond all that intake takes."""
+
+RuleDay = Annotated[int, msgspec.Meta(ge=0, le=2**17)]
+"""Days since the epoch; the bound is beyond every `Instant`."""
+
 Source = tuple[str, int, int, int]
 """(input family, partition, offset, n): where intake read it, and which of several records it made of it."""
 
@@ -27,8 +33,8 @@ class Signal(msgspec.Struct, tag="signal", kw_only=True, frozen=True, omit_defau
 
     id: str
     kind: str
-    occurred_at: int  # ms
-    received_at: int  # ms, the Kafka time of the input
+    occurred_at: Instant
+    received_at: Instant  # the Kafka time of the input
     person: str | None = None  # keyed hash, never an address; None is an anonymous visitor
     role: str | None = None
     topic: str | None = None
@@ -38,16 +44,45 @@ class Signal(msgspec.Struct, tag="signal", kw_only=True, frozen=True, omit_defau
     rulebook: str  # version that intake used
 
 
-class Update(msgspec.Struct, tag="update", kw_only=True, frozen=True, omit_defaults=True):
-    """What is known about an account changed. ``fields`` holds only what was said; ``None`` clears.
+class Disposition(TypedDict):
+    """What sales said; as in `events.Disposition`."""
 
-    ``fields`` has the keys of `events.AccountUpdate` other than its envelope; ``contacts`` is ``{person hash: role}``.
-    """
+    status: str
+
+
+class Opportunity(TypedDict):
+    """A deal; as in `events.Opportunity`."""
 
     id: str
-    occurred_at: int
-    received_at: int
-    fields: dict[str, Any]
+    stage: str
+    amount: NotRequired[int | None]
+
+
+class Said(TypedDict, total=False):
+    """What an update says; the keys of `events.AccountUpdate` other than its envelope."""
+
+    crm_id: str | None
+    name: str | None
+    domains: list[str] | None
+    owner: str | None
+    region: str | None
+    strategic: bool | None
+    listed_tier: int | None
+    expected_ltv: int | None
+    attributes: dict[str, bool | int | float | str | list[str] | None] | None
+    relationship: str | None
+    disposition: Disposition | None
+    opportunity: Opportunity | None
+    contacts: dict[str, str | None] | None  # person hash -> role
+
+
+class Update(msgspec.Struct, tag="update", kw_only=True, frozen=True, omit_defaults=True):
+    """What is known about an account changed. ``fields`` holds only what was said; ``None`` clears."""
+
+    id: str
+    occurred_at: Instant
+    received_at: Instant
+    fields: Said
     source: Source
     rulebook: str
 
@@ -55,7 +90,7 @@ class Update(msgspec.Struct, tag="update", kw_only=True, frozen=True, omit_defau
 class Day(msgspec.Struct, tag="day", kw_only=True, frozen=True):
     """``day`` begins. Stands in every partition; the only thing that steps rule time."""
 
-    day: int
+    day: RuleDay
 
 
 class Genesis(msgspec.Struct, tag="genesis", kw_only=True, frozen=True):
@@ -66,7 +101,7 @@ class Genesis(msgspec.Struct, tag="genesis", kw_only=True, frozen=True):
     format: int = FORMAT
     semantics: int = SEMANTICS
     clock: str  # "wall" or "played"
-    day: int | None  # rule day the environment begins with; None where a player's first day record says it
+    day: RuleDay | None  # rule day the environment begins with; None where a player's first day record says it
     rulebook: str  # canonical JSON of the first rulebook
     version: str  # of that rulebook
 
@@ -77,7 +112,7 @@ class Activation(msgspec.Struct, tag="activation", kw_only=True, frozen=True):
     rulebook: str
     version: str
     semantics: int
-    received_at: int
+    received_at: Instant
 
 
 LogRecord = Signal | Update | Day | Genesis | Activation

@@ -1,7 +1,7 @@
 """A small language for the tests: one log partition, written day by day, folded as the worker does it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -12,7 +12,7 @@ from engagement.days import MS_PER_DAY, midnight, parse_day
 from engagement.judging import Judge, judge_by
 from engagement.machine import POSITION_KEY, PlainRecord, Step
 from engagement.qualify import Qualify
-from engagement.records import Day, Genesis, Signal, Update
+from engagement.records import Day, Genesis, Said, Signal, Update
 from engagement.rulebook import Rulebook, default_rulebook_text, load_rulebook
 
 TOPIC = "mqa.account-log"
@@ -83,7 +83,12 @@ class Log:
         number = len(self.records)
         at = midnight(FIRST_DAY + day) + MS_PER_DAY // 2
         entry = Update(
-            id=f"u{number}", occurred_at=at, received_at=at, fields=fields, source=("account-updates", 0, number, 0), rulebook="r"
+            id=f"u{number}",
+            occurred_at=at,
+            received_at=at,
+            fields=cast("Said", fields),
+            source=("account-updates", 0, number, 0),
+            rulebook="r",
         )
         self.append(account.encode(), entry, FIRST_DAY + day)
         return self

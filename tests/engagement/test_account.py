@@ -1,11 +1,13 @@
 """What is remembered of an account, and how it is stored."""
 
+from typing import Any, cast
+
 import msgspec
 import pytest
 
 from engagement.account import ANONYMOUS, MAX_BYTES, MAX_PEOPLE, MERGED, NEVER, AccountState, Row, decode, encode, header
 from engagement.errors import Refused
-from engagement.records import Signal, Update
+from engagement.records import Said, Signal, Update
 
 
 def signal(person: str | None, *, number: int = 0, kind: str = "page", role: str | None = None) -> Signal:
@@ -21,8 +23,10 @@ def signal(person: str | None, *, number: int = 0, kind: str = "page", role: str
     )
 
 
-def said(**fields: object) -> Update:
-    return Update(id="u", occurred_at=86_400_000, received_at=0, fields=fields, source=("account-updates", 0, 0, 0), rulebook="r")
+def said(**fields: Any) -> Update:
+    return Update(
+        id="u", occurred_at=86_400_000, received_at=0, fields=cast("Said", fields), source=("account-updates", 0, 0, 0), rulebook="r"
+    )
 
 
 def test_a_row_comes_back_as_it_was():
@@ -81,6 +85,28 @@ def test_a_state_that_grows_too_large_halves_its_people():
     assert (
         sum(count for history in state.kinds.values() for cells in history.days.values() for count in cells.values()) == 3 * 15 * MAX_PEOPLE
     )
+
+
+def test_long_roles_count_towards_the_size():
+    state = AccountState()
+    for number in range(MAX_PEOPLE):
+        state.count(signal(f"k1.{number:016}", number=number * 86_400_000, role="\U0001f600" * 256))
+    for day in range(20):
+        for number in range(MAX_PEOPLE):
+            state.count(signal(f"k1.{number:016}", number=day * 86_400_000))
+    assert len(msgspec.msgpack.encode(state)) <= MAX_BYTES
+    assert state.coarsened
+
+
+def test_what_updates_say_is_bounded_and_can_be_cleared_again():
+    state = AccountState()
+    deals = [said(opportunity={"id": f"o{number}", "stage": "open", "amount": 1}) for number in range(4000)]
+    learned = sum(map(state.learn, deals))
+    assert 1000 < learned < 4000
+    assert len(state.opportunities) == learned
+    assert not state.learn(said(domains=["x" * 256] * 30))
+    assert state.domains is None
+    assert state.learn(said(opportunity=None, domains=["x" * 256] * 30))
 
 
 def test_a_change_of_role_and_a_merger_are_more_than_a_count():

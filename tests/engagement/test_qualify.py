@@ -1,6 +1,8 @@
 """The fold at its edges: what it refuses, what it sets aside, and what it writes beside the body of a change."""
 
 import json
+import re
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,7 @@ from engagement.errors import Refused
 from engagement.machine import POSITION_KEY, RULEBOOK_KEY
 from engagement.qualify import QualifyPosition
 from engagement.records import DAY_KEY, GENESIS_KEY, Activation, Day, Genesis, encode
+from engagement.rulebook import load_rulebook
 from tests.engagement.log_world import DEFAULT, DEFAULT_TEXT, FIRST_DAY, TOPIC, Log, Run, restored, run
 
 
@@ -37,12 +40,41 @@ def test_the_genesis_may_say_the_first_day():
     assert run(log).fold.position.rule_day == FIRST_DAY
 
 
-def test_a_signal_before_any_genesis_or_day_is_refused():
-    log = Log().signal(0, "page")
+def test_a_signal_before_any_genesis_is_refused():
     with pytest.raises(Refused, match="comes before any genesis"):
-        Run(log.records[2:])
-    with pytest.raises(Refused, match="comes before any day record"):
-        Run([log.records[0], log.records[2]])
+        Run(Log().signal(0, "page").records[2:])
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_came_before_the_first_day_is_judged_when_that_day_begins(restart: bool):
+    log = Log().signal(0, "demo_request", "p1").signal(0, "page", account="other.com").update(0, account="third.com", listed_tier=1)
+    genesis_record, day, *rest = log.records
+    early = [genesis_record, *(record._replace(offset=2 + 2 * number) for number, record in enumerate(rest)), day._replace(offset=20)]
+    result = Run(early, chunk=2, restart=restart)
+    assert [(change.account, change.to, change.cause) for change in result.changes] == [
+        ("acme.com", "mqa", "day:2025-01-01"),
+        ("third.com", "tier_1", "day:2025-01-01"),
+    ]
+    assert result.fold.position.fates["signals"] == 2
+
+
+def test_an_account_is_judged_at_its_first_signal_even_where_that_is_worth_nothing():
+    everyone = load_rulebook("signals: {page: {points: 1}, email_open: {points: 0}}\ntier: {tier_3: {enter: {fit: unknown}}}", "everyone")
+    (change,) = run(Log(everyone).signal(0, "email_open").signal(0, "email_open")).changes
+    assert (change.to, change.score, change.sequence) == ("tier_3", 0, 1)
+
+
+def test_an_update_that_would_pass_the_bound_is_a_dead_letter_and_changes_nothing():
+    log = Log().update(0, region="EU", attributes={f"a{number}": "x" * 1000 for number in range(60)})
+    log.update(1, region="US", attributes={f"b{number}": "x" * 1000 for number in range(60)}, contacts={"p1": None})
+    before, result = log.records[:-1], run(log.signal(1, "page"))
+    assert result.state().attributes == Run(before).state().attributes
+    assert (result.state().region, result.state().roles) == ("EU", {})
+    (dead,) = result.outputs
+    headers = dict(dead.headers)
+    assert dead.value == log.records[-2].value
+    assert (headers["reason"], headers["source-topic"]) == (b"account_full", b"account-log")
+    assert result.fold.position.fates == {"in": 6, "genesis": 1, "days": 2, "updates": 1, "dead:account_full": 1, "signals": 1}
 
 
 def test_a_second_genesis_is_refused():
@@ -71,6 +103,21 @@ def test_a_type_from_the_future_is_refused_not_lost():
     log.append(b"acme.com", b'{"type":"pin"}', FIRST_DAY)
     with pytest.raises(Refused, match="has a shape this version does not know"):
         run(log)
+
+
+@pytest.mark.parametrize("fields", [{"disposition": 5}, {"attributes": [1]}, {"opportunity": {"id": "o"}}, {"contacts": {"p": 1}}])
+def test_an_update_of_another_shape_is_refused_before_it_is_folded(fields: dict[str, Any]):
+    with pytest.raises(Refused, match="has a shape this version does not know"):
+        run(Log().update(0, **fields))
+
+
+def test_an_instant_out_of_range_is_refused_before_it_is_folded():
+    log = Log().signal(0, "page")
+    assert log.records[-1].value is not None
+    for name in (b"occurred_at", b"received_at"):
+        value = re.sub(rb'"%s":[0-9]+' % name, rb'"%s":%d' % (name, 2**63), log.records[-1].value)
+        with pytest.raises(Refused, match="has a shape this version does not know"):
+            Run([*log.records[:-1], log.records[-1]._replace(value=value)])
 
 
 def test_an_account_record_needs_an_account():
