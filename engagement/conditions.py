@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from engagement.errors import Refused
-from engagement.quantities import DAYS, FLAG, THOUSANDTHS, WHOLE, Quantity
+from engagement.quantities import DAYS, FLAG, POINTS, WHOLE, Quantity
 from engagement.written import shown, unknown
 
 UNKNOWN = "unknown"
@@ -72,7 +72,7 @@ class Choice(NamedTuple):
 
 
 WORDS: dict[str, Word] = {
-    "score": Word(THOUSANDTHS, lambda facts, least: facts.score >= least),
+    "score": Word(POINTS, lambda facts, least: facts.score >= least),
     "people": Word(WHOLE, lambda facts, least: facts.people >= least),
     "active_days": Word(WHOLE, lambda facts, least: facts.active_days >= least),
     "roles": Word(WHOLE, lambda facts, least: facts.roles >= least),
@@ -174,5 +174,5 @@ def _names(operand: object, path: str, known: tuple[str, ...] | None) -> frozens
         if not isinstance(name, str) or not name:
             raise Refused(f"{place} = {shown(name)} must be a name")
         if known is not None and name not in known:
-            raise Refused(unknown(f"{place} = {name}", name, known, "name"))
+            raise Refused(unknown(f"{place} = {shown(name)}", name, known, "name"))
     return frozenset(chosen)

@@ -18,8 +18,21 @@ from pydantic_core import PydanticCustomError
 from engagement.conditions import UNKNOWN, Names, parse_condition
 from engagement.errors import Refused
 from engagement.ladders import Ladder, Rung
-from engagement.quantities import DAYS, FLAG, MS, SHARE, THOUSANDTHS, WHOLE, Quantity, spell_thousandths
-from engagement.written import explained, read_yaml, shown, unknown
+from engagement.quantities import (
+    DAYS,
+    FLAG,
+    MOST_DAYS,
+    MS,
+    MULTIPLIER,
+    POINTS,
+    SHARE,
+    WHOLE,
+    Quantity,
+    milliseconds,
+    spell_thousandths,
+    whole,
+)
+from engagement.written import MAX_BYTES, explained, read_yaml, shown, unknown
 
 BOTTOMS = {"stage": "watch", "tier": "untiered"}
 """The ladders in the order in which they are judged, each with its bottom rung."""
@@ -30,18 +43,30 @@ NO_GRADE = "none"
 MAX_ACCOUNT_CAPS = 8
 """Kinds with a cap per account: the cap on a score looks at every subset of them (see `engagement.scoring`)."""
 
+MAX_KIND_DAYS = 16_000
+"""Kinds times ``history_days``. When all people of an account are merged, a kind and day still takes about 12 bytes of its state, and
+`engagement.account.MAX_BYTES` must hold them all."""
+
+MAX_RUNGS = 32
+"""Of a ladder. The fold counts transitions by pair of rungs, and commits the counts with every step."""
+
 
 def _as(quantity: Quantity) -> tuple[BeforeValidator, PlainSerializer]:
     return BeforeValidator(quantity.read), PlainSerializer(quantity.spell)
 
 
-Thousandths = Annotated[int, *_as(THOUSANDTHS)]
+Points = Annotated[int, *_as(POINTS)]  # in thousandths
+Multiplier = Annotated[int, *_as(MULTIPLIER)]  # in thousandths
 Whole = Annotated[int, *_as(WHOLE)]
+Weight = Annotated[int, *_as(whole(1_000_000, "30"))]
+HistoryDays = Annotated[int, *_as(whole(MOST_DAYS, "120"))]
+Remembered = Annotated[int, *_as(whole(10_000_000, "200k"))]
 Days = Annotated[int, *_as(DAYS)]
 Milliseconds = Annotated[int, *_as(MS)]
+Skew = Annotated[int, *_as(milliseconds(1))]  # signals of later days are kept beside those of ``history_days``
 Share = Annotated[int, *_as(SHARE)]
 Flag = Annotated[bool, *_as(FLAG)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]  # and as short as keys are, see `read_yaml`
 Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
@@ -64,7 +89,7 @@ class _Part(BaseModel):
 class SignalRule(_Part):
     """What one kind of signal is worth, and how that fades with its age in days."""
 
-    points: Thousandths  # of a point
+    points: Points
     half_life: Days | None = None
     lifespan: Days | None = None  # linear to nothing
     window: Days | None = None  # nothing from here on; None: the rulebook's window
@@ -77,16 +102,16 @@ class Caps(_Part):
     """The most that counts; None is no cap. Kinds that are ``act_now`` are exempt from all but ``repeats_per_day``."""
 
     repeats_per_day: Whole | None = None  # signals of one kind by one person
-    person: Thousandths | None = None
-    anonymous: Thousandths | None = None  # all anonymous visitors together
-    third_party: Thousandths | None = None  # all third-party kinds together
-    account: dict[Name, Thousandths] = {}  # per kind
+    person: Points | None = None
+    anonymous: Points | None = None  # all anonymous visitors together
+    third_party: Points | None = None  # all third-party kinds together
+    account: dict[Name, Points] = {}  # per kind
 
 
 class Criterion(_Part):
     """One thing that makes an account a fit; exactly one of the three tests is there."""
 
-    weight: Whole
+    weight: Weight
     in_: tuple[Text, ...] | None = Field(default=None, alias="in")  # the attribute is one of these
     between: tuple[Whole, Whole] | None = None  # borders included
     any: tuple[Text, ...] | None = None  # the attribute, a list, has one of these
@@ -117,9 +142,9 @@ class IntakeRule(_Part):
     """What `engagement.intake` accepts."""
 
     horizon: Days = 90  # a signal that occurred longer before it was received is late
-    skew: Milliseconds = 600_000  # one that occurred later than this after it was received is in the future
+    skew: Skew = 600_000  # one that occurred later than this after it was received is in the future
     dedupe_window: Milliseconds = 86_400_000
-    dedupe_count: Whole = 200_000
+    dedupe_count: Remembered = 200_000
     free_mail: tuple[Text, ...] = ()  # domains besides the known ones that are never accounts
     own_domains: tuple[Text, ...] = ()
 
@@ -136,11 +161,11 @@ class Rulebook(_Part):
     """A whole rulebook. Built by `load_rulebook` only, which checks what no single part can know."""
 
     window: Days = 90
-    history_days: Whole = 120
+    history_days: HistoryDays = 120
     signals: dict[Name, SignalRule]
     ignore_urls: tuple[Text, ...] = ()
     intake: IntakeRule = IntakeRule()
-    roles: dict[Name, Thousandths] = {}  # multipliers; 1 for a role that is not here
+    roles: dict[Name, Multiplier] = {}  # multipliers; 1 for a role that is not here
     caps: Caps = Caps()
     fit: dict[Name, Criterion] = {}
     grades: Grades | None = None
@@ -238,12 +263,19 @@ def _complaints(rulebook: Rulebook) -> Iterator[str]:
         for path, days in (span for condition in ladder.conditions for span in condition.spans):
             if path.endswith(".act_now") and days > rulebook.window:
                 yield f"{path} = {days}d must not exceed window = {rulebook.window}d; lower it"
+    size = len(rulebook.canonical().encode())
+    if size > MAX_BYTES:  # that is what the log holds, and what is read from there
+        yield f"has {size} bytes with every default written out, must have at most {MAX_BYTES}; shorten it"
 
 
 def _days_complaints(rulebook: Rulebook) -> Iterator[str]:
     shortest = 105  # a surge looks at 15 weeks
     if rulebook.history_days < shortest:
         yield f"history_days = {rulebook.history_days} must be at least {shortest}; raise it"
+    kinds = len(rulebook.signals)
+    if kinds * rulebook.history_days > MAX_KIND_DAYS:
+        product = f"signals x history_days = {kinds} kinds x {rulebook.history_days} days"
+        yield f"{product} must not exceed {MAX_KIND_DAYS}; lower history_days or remove kinds"
     spans = {"window": rulebook.window, "intake.horizon": rulebook.intake.horizon}
     for kind, rule in rulebook.signals.items():
         spans |= {f"signals.{kind}.window": rule.window or 0, f"signals.{kind}.lifespan": rule.lifespan or 0}
@@ -290,6 +322,8 @@ def _ladder_complaints(ladder: Ladder) -> Iterator[str]:
     """Thresholds out of order. Where a condition asks for several scores, its lowest is the one that counts."""
     if not ladder.rungs:
         yield f"{ladder.name} = {{}} must have a rung; remove the ladder or add one"
+    if len(ladder.rungs) > MAX_RUNGS:
+        yield f"{ladder.name} = {len(ladder.rungs)} rungs must not be more than {MAX_RUNGS}; remove some"
     below: tuple[str, int] | None = None
     for rung in ladder.rungs:
         if rung.name == ladder.names[0]:

@@ -8,11 +8,13 @@ import yaml
 
 from engagement.errors import Refused
 from engagement.rulebook import Rulebook, default_rulebook_text, load_rulebook
+from engagement.written import MAX_BYTES, check_size, printable
 
 
 def read_rulebook(path: Path) -> Rulebook:
     """Read a rulebook from a file. Raises `Refused` where there is none or it cannot be used."""
-    return load_rulebook(_read(path), str(path))
+    place = printable(str(path), 4096)
+    return load_rulebook(_read(path, place), place)
 
 
 @click.group()
@@ -26,7 +28,7 @@ def check(file: Path) -> None:
     """Say whether FILE can be used, and as which version."""
     checked = read_rulebook(file)
     rungs = "; ".join(f"{ladder.name}: {' < '.join(ladder.names)}" for ladder in checked.ladders)
-    click.echo(f"{file}: version {checked.version}, {len(checked.signals)} kinds of signal; {rungs}")
+    click.echo(f"{printable(str(file), 4096)}: version {checked.version}, {len(checked.signals)} kinds of signal; {rungs}")
 
 
 @rulebook.command()
@@ -39,10 +41,13 @@ def show(file: Path | None) -> None:
         click.echo(yaml.safe_dump(json.loads(read_rulebook(file).canonical()), sort_keys=False, allow_unicode=True), nl=False)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, place: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            written = file.read(MAX_BYTES + 1)  # a device may have no end
+            check_size(max(len(written), path.stat().st_size), place)
+        return written.decode()
     except OSError as error:
-        raise Refused(f"{path}: {error.strerror}; name a rulebook file, or write one: `mqa rulebook show > rulebook.yaml`") from None
+        raise Refused(f"{place}: {error.strerror}; name a rulebook file, or write one: `mqa rulebook show > rulebook.yaml`") from None
     except UnicodeDecodeError as error:
-        raise Refused(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        raise Refused(f"{place}: byte {error.start} is not UTF-8; save the file as UTF-8") from None

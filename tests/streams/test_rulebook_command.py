@@ -38,3 +38,25 @@ def test_a_folder_and_a_file_that_is_no_text_are_refused(tmp_path: Path):
     (tmp_path / "binary.yaml").write_bytes(b"signals: \xff\xfe")
     with pytest.raises(Refused, match="byte 9 is not UTF-8"):
         read_rulebook(tmp_path / "binary.yaml")
+
+
+def test_a_file_that_is_too_large_is_refused_with_its_size(tmp_path: Path):
+    (tmp_path / "large.yaml").write_text("#" * 10_000_000)
+    with pytest.raises(Refused, match=r"large\.yaml: has 10000000 bytes, must have at most 262144; shorten it"):
+        read_rulebook(tmp_path / "large.yaml")
+
+
+def test_a_device_without_an_end_is_refused():
+    with pytest.raises(Refused, match=r"/dev/zero: has 262145 bytes, must have at most 262144"):
+        read_rulebook(Path("/dev/zero"))
+
+
+def test_a_line_feed_in_a_file_name_does_not_break_the_line(tmp_path: Path):
+    file = tmp_path / "a\nb.yaml"
+    with pytest.raises(Refused, match=r"a\\nb\.yaml: No such file"):
+        read_rulebook(file)
+    file.write_text(default_rulebook_text())
+    assert CliRunner().invoke(rulebook, ["check", str(file)]).output.count("\n") == 1
+    file.write_text("sygnals: {}")
+    with pytest.raises(Refused, match=r"a\\nb\.yaml: sygnals is no key known here"):
+        read_rulebook(file)
