@@ -10,6 +10,14 @@ _EPOCH = date(1970, 1, 1)
 _EPOCH_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
+EARLIEST = 946_684_800_000
+LATEST = 7_258_118_400_000
+"""Anything may be received from the first of these instants (2000-01-01) until just before the second (2200-01-01).
+
+What says another time has a clock that was never set, or counts in seconds or microseconds. Taken in, it would be the newest there ever
+was, or come centuries after the day before, and every one of those days would begin in between.
+"""
+
 
 def day_of(instant_ms: int) -> int:
     """The UTC day an instant falls in (floors, so instants before 1970 are right too)."""
@@ -33,8 +41,8 @@ def parse_day(text: str) -> int:
 
 def iso_instant(instant_ms: int) -> str:
     """Milliseconds as RFC 3339 in UTC, always with three decimals: one spelling per instant."""
-    moment = datetime.fromtimestamp(instant_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{instant_ms % 1000:03d}Z"
+    moment = datetime.fromtimestamp(instant_ms // 1000, UTC).replace(tzinfo=None)
+    return f"{moment.isoformat()}.{instant_ms % 1000:03d}Z"
 
 
 def to_ms(moment: datetime) -> int:

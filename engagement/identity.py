@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from unicodedata import normalize
 
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}")
 
@@ -15,8 +16,10 @@ _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}")
 class Identity:
     """Pure functions: the same argument gives the same answer for as long as the value lives."""
 
+    host: Callable[[str], str | None]
+    """Host -> the one form of all its spellings (``WWW.Bücher.DE.`` -> ``www.xn--bcher-kva.de``); None for what has none."""
     registrable: Callable[[str], str | None]
-    """Host -> registrable domain in its ASCII form (``WWW.Acme.COM.`` -> ``acme.com``); None for what is no public host."""
+    """Host -> registrable domain in that form (``WWW.Acme.COM.`` -> ``acme.com``); None for what is no public host."""
     is_robot: Callable[[str], bool]
     """Whether a user agent is a known robot's."""
     partition_of: Callable[[bytes], int]
@@ -46,10 +49,14 @@ def person_hasher(secret: bytes, key_id: str) -> Callable[[str], str]:
     return person
 
 
-def normalize_email(text: str) -> str | None:
-    """``' Jane.Doe@Acme.com '`` -> ``'jane.doe@acme.com'``; None for what is no address.
+def normalize_email(text: str, host: Callable[[str], str | None]) -> str | None:
+    """``' Jane.Doe@Acme.com. '`` -> ``'jane.doe@acme.com'``; None for what is no address. ``host`` is `Identity.host`.
 
     Lower case as a whole: no provider in use tells local parts apart by case, and two spellings must be one person.
     """
-    address = text.strip().lower()
-    return address if _ADDRESS.fullmatch(address) else None
+    address = normalize("NFC", text.strip().lower())
+    if not _ADDRESS.fullmatch(address):
+        return None
+    local_part, _, said = address.partition("@")
+    name = host(said)
+    return None if name is None else f"{local_part}@{name}"

@@ -7,8 +7,8 @@ Every input record has exactly one fate, counted in `IntakePosition.fates`::
 The checks stand in an order in which a record's fate depends on that record and on earlier ones of its own topic and partition, never on
 another topic or on where a step ends:
 
-1. What cannot be read is dead where it lies (``empty_value``, ``too_large``, ``malformed_json``, ``unknown_version``, ``invalid``). It is
-   never sent on, so it cannot go round.
+1. What cannot be read is dead where it lies (``empty_value``, ``too_large``, ``malformed_json``, ``unknown_version``, ``invalid``), and so
+   is what was received at no time that can be (``invalid``). It is never sent on, so it cannot go round.
 2. A missing key is taken from the event (``no_key`` where it has none).
 3. A record whose partition is not its key's is re-appended to the right one, once: its copy says so in headers, and where the copy is in a
    wrong partition too, it is dead (``misrouted``). The copy keeps the original's received time and coordinates.
@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from engagement.days import EARLIEST, LATEST, iso_instant
 from engagement.decoding import Dead, Decoded, decode
 from engagement.duplicates import AcceptedIds, family_and_first
 from engagement.errors import Refused
@@ -145,6 +146,7 @@ class Intake:
         came = arrival(record, family)
         try:
             decoded = _read(record, family)
+            _check_received(came.received_at)
             key = _key_of(record, family, decoded)
             elsewhere = self._elsewhere(record, came, key)
             if elsewhere is not None:
@@ -181,6 +183,13 @@ def _read(record: Record, family: Family) -> Decoded:
     if record.key is not None and len(record.key) > LARGEST_KEY:
         raise Dead("too_large", f"key of {len(record.key)} bytes: at most {LARGEST_KEY} are taken")
     return decode(family, record.value)
+
+
+def _check_received(received_at: int) -> None:
+    """Raise `Dead` (``invalid``) for a Kafka time at which nothing was received: neither a copy nor a log record could carry it."""
+    if not EARLIEST <= received_at < LATEST:
+        first, end = iso_instant(EARLIEST), iso_instant(LATEST)
+        raise Dead("invalid", f"the record's timestamp = {received_at}: Input should be milliseconds from {first} until before {end}")
 
 
 def _key_of(record: Record, family: Family, decoded: Decoded) -> bytes:

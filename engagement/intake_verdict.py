@@ -43,13 +43,6 @@ class _Filtered(Exception):  # noqa: N818 - it reads as what the event is
         self.reason = reason
 
 
-def _address(path: str, said: str) -> str:
-    email = normalize_email(said)
-    if email is None:
-        raise Dead("invalid", f"{path} = {said!r}: Input should be an e-mail address")
-    return email
-
-
 class Judge:
     """The rules of one rulebook about single events."""
 
@@ -60,7 +53,7 @@ class Judge:
         self._horizon = rulebook.intake.horizon
         self._skew = rulebook.intake.skew
         self._version = rulebook.version
-        self._free_mail = identity.free_mail | {domain.lower() for domain in rulebook.intake.free_mail}
+        self._free_mail = identity.free_mail.union(filter(None, map(identity.host, rulebook.intake.free_mail)))
         self._own_domains = frozenset(map(identity.registrable, rulebook.intake.own_domains)) - {None}
         self._resolved = lru_cache(_REMEMBERED_HOSTS)(self._resolve)
         self._by_family: dict[Family, Callable[[Any, Circumstances], Verdict]] = {
@@ -90,7 +83,7 @@ class Judge:
             raise Dead("late", f"occurred_at is {days} days before receipt; intake.horizon allows {self._horizon} days")
 
     def _visit(self, visit: WebVisit, circumstances: Circumstances) -> Verdict:
-        email = None if visit.email is None else _address("email", visit.email)
+        email = None if visit.email is None else self._address("email", visit.email)
         if visit.type == "identify":
             raise _Filtered("identify")  # says who a visitor is; moves no account by itself
         if visit.user_agent is not None and self._identity.is_robot(visit.user_agent):
@@ -105,7 +98,7 @@ class Judge:
         return self._signal(visit, page.kind, email, circumstances)
 
     def _intent(self, signal: IntentSignal, circumstances: Circumstances) -> Verdict:
-        email = None if signal.email is None else _address("email", signal.email)
+        email = None if signal.email is None else self._address("email", signal.email)
         if signal.kind not in self._kinds:
             raise Dead("unknown_kind", f"kind = {signal.kind!r}: the rulebook's signals have no such kind")
         return self._signal(signal, signal.kind, email, circumstances, topic=signal.topic, score=signal.score)
@@ -154,7 +147,15 @@ class Judge:
 
     def _committee(self, contacts: list[Contact]) -> dict[str, str | None]:
         """Person hash -> role; of a person named twice the last counts."""
-        return {self._identity.person(_address(f"contacts.{n}.email", contact.email)): contact.role for n, contact in enumerate(contacts)}
+        return {
+            self._identity.person(self._address(f"contacts.{n}.email", contact.email)): contact.role for n, contact in enumerate(contacts)
+        }
+
+    def _address(self, path: str, said: str) -> str:
+        email = normalize_email(said, self._identity.host)
+        if email is None:
+            raise Dead("invalid", f"{path} = {said!r}: Input should be an e-mail address")
+        return email
 
     def _account(self, said: str | None, email: str | None) -> str:
         host = None if email is None else email.rpartition("@")[2]
@@ -168,8 +169,8 @@ class Judge:
 
         Own staff move no account, whatever account they name: either being an own domain filters the event.
         """
-        hosts = [host for host in (said, email_host) if host is not None]
-        domains = {host: domain for host in hosts if (domain := self._identity.registrable(host)) is not None}
+        hosts = [self._identity.host(name) for name in (said, email_host) if name is not None]
+        domains = {host: domain for host in hosts if host is not None and (domain := self._identity.registrable(host)) is not None}
         if not self._own_domains.isdisjoint(domains.values()):
             return None, "own_domain"
         for host, domain in domains.items():

@@ -17,6 +17,7 @@ _PEOPLE = 65_536
 _USER_AGENTS = 8_192  # up to 4 kB each
 
 _suffixes = PublicSuffixList()
+_LABELS = re.compile(r"([^\s.]+(?:\.[^\s.]+)*)\.?")
 _HOST = re.compile(r"(?!.{254})(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """Two labels at least, the last one beginning with a letter: so no IP literal is a host."""
 
@@ -27,15 +28,23 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 @lru_cache(_HOSTS)
-def registrable(host: str) -> str | None:
-    """Host -> registrable domain, ASCII form. None for IP literals, single labels, public suffixes and malformed hosts."""
-    name = host.strip().removesuffix(".").lower()
+def host(text: str) -> str | None:
+    """Host -> its one form: lower case, ASCII (IDNA), no dot at the end. None where it has an empty label, or no such form."""
+    name = text.strip().lower()
     if not name.isascii():
         try:
             name = idna.encode(name, uts46=True).decode()
         except idna.IDNAError:
             return None
-    domain = _suffixes.privatesuffix(name) if _HOST.fullmatch(name) else None
+    labels = _LABELS.fullmatch(name)
+    return None if labels is None else labels[1]
+
+
+@lru_cache(_HOSTS)
+def registrable(text: str) -> str | None:
+    """Host -> registrable domain, ASCII form. None for IP literals, single labels, public suffixes and malformed hosts."""
+    name = host(text)
+    domain = None if name is None or not _HOST.fullmatch(name) else _suffixes.privatesuffix(name)
     return None if domain is None else str(domain)
 
 
@@ -47,6 +56,7 @@ def _is_robot(user_agent: str) -> bool:
 def make_identity(*, partitions: int, secret: bytes, key_id: str) -> Identity:
     """Compose the look-ups of one environment. Results are remembered within fixed bounds."""
     return Identity(
+        host=host,
         registrable=registrable,
         is_robot=_is_robot,
         partition_of=lru_cache(_KEYS)(lambda key: partition_of(key, partitions)),

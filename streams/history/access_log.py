@@ -7,11 +7,11 @@ ignored. Bytes that are no UTF-8 are read as Latin-1, so every line can be read 
 """
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import NamedTuple
 
-from engagement.days import to_ms
+from engagement.days import EARLIEST, LATEST, to_ms
 
 _QUOTED = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _TIME = rb"(\d{2})/([A-Z][a-z]{2})/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})"
@@ -30,7 +30,6 @@ _PARTIAL = 206
 _REDIRECTS = range(300, 400)
 _ERRORS = range(400, 1000)
 _SERVER_ERRORS = range(500, 1000)
-_FIRST_YEAR = 1970  # Kafka has no time before it
 
 
 class NoView(StrEnum):
@@ -73,7 +72,10 @@ class Request(NamedTuple):
 
 
 def parse_line(line: bytes) -> Request | None:
-    """Read one line, without its line feed. None for what is not in the combined format, or gives a time that never was."""
+    """Read one line, without its line feed.
+
+    None for what is not in the combined format, or gives a time that never was, or one at which nothing can be received.
+    """
     match = _COMBINED.fullmatch(line)
     if match is None:
         return None
@@ -81,15 +83,15 @@ def parse_line(line: bytes) -> Request | None:
     try:
         offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
         zone = timezone(-offset if sign == b"-" else offset)
-        moment = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=zone).astimezone(UTC)
-    except (ValueError, KeyError, OverflowError):
+        at = to_ms(datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=zone))
+    except (ValueError, KeyError):
         return None
-    if moment.year < _FIRST_YEAR:
+    if not EARLIEST <= at < LATEST:
         return None
     asked = _REQUEST.fullmatch(plain(request))
     return Request(
         address=text_of(address),
-        at=to_ms(moment),
+        at=at,
         method=None if asked is None else asked[1],
         target="" if asked is None else asked[2],
         status=int(status),

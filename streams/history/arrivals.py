@@ -1,6 +1,5 @@
 """A history as Kafka takes it in: day by day, each event with its partition. `play` and `replay` share it and place events alike."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,10 +7,8 @@ from typing import NamedTuple
 
 from engagement.days import day_of
 from engagement.events import Family
-from streams.history.lines import HistoryLine, open_history, read_history
+from streams.history.lines import STANDARD_STREAM, HistoryLine, open_history, read_history
 from streams.identity import partition_of
-
-STANDARD_INPUT = Path("-")
 
 
 class Arrival(NamedTuple):
@@ -27,11 +24,8 @@ class Arrival(NamedTuple):
 @contextmanager
 def reading_history(path: Path) -> Iterator[Iterator[HistoryLine]]:
     """Read the lines of a history file, ``-`` being standard input. Raises `Refused` as `open_history` and `read_history` do."""
-    if path == STANDARD_INPUT:
-        yield read_history(sys.stdin.buffer, "standard input")
-        return
     with open_history(path, "rb") as file:
-        yield read_history(file, str(path))
+        yield read_history(file, "standard input" if path == STANDARD_STREAM else str(path))
 
 
 def arrivals_by_day(lines: Iterable[HistoryLine], partitions: int) -> Iterator[tuple[int, list[Arrival]]]:

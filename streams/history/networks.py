@@ -1,15 +1,16 @@
 """A table of networks whose owner is known: ``network,domain`` as CSV, IPv4 and IPv6."""
 
 import csv
-import re
 from collections import defaultdict
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from engagement.errors import Refused
+from engagement.written import printable
+from streams.identity import registrable
 
 _HEADER = ["network", "domain"]
-_DOMAIN = re.compile(r"[^\s@/:]+\.[^\s@/:.]+")
+_MAPPED = IPv6Network("::ffff:0:0/96")
 _Shape = tuple[int, int]  # IP version, prefix length
 
 
@@ -22,9 +23,9 @@ class Networks:
 
     def add(self, network: str, domain: str) -> None:
         """Raise ValueError for what is no network, for what is no domain, and for a second owner."""
-        parsed = ip_network(network)
-        if _DOMAIN.fullmatch(domain) is None:
-            msg = f"{domain!r} is no domain"
+        parsed = unmapped_network(ip_network(network))
+        if registrable(domain) is None:
+            msg = f"{domain!r} is no registrable domain"
             raise ValueError(msg)
         prefix = int(parsed.network_address) >> (parsed.max_prefixlen - parsed.prefixlen)
         owner = self._domains[parsed.version, parsed.prefixlen].setdefault(prefix, domain)
@@ -55,25 +56,31 @@ def unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return address
 
 
+def unmapped_network(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """``::ffff:192.0.2.0/120`` is 192.0.2.0/24: addresses are looked up as what they map."""
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - _MAPPED.prefixlen))
+    return network
+
+
 def read_networks(path: Path) -> Networks:
     """Read a table, with or without the header ``network,domain``. Raises `Refused` with the line that is wrong."""
     networks = Networks()
-    line = 0
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:  # bytes that are no UTF-8 are no domain either
             table = csv.reader(file, strict=True)
-            for row in table:
-                line = table.line_num
-                cells = [cell.strip() for cell in row]
-                if not any(cells) or (line == 1 and cells == _HEADER):
-                    continue
-                if len(cells) != len(_HEADER):
-                    msg = f"{','.join(cells)!r} has {len(cells)} columns"
-                    raise ValueError(msg)  # noqa: TRY301 - one place words every bad row
-                networks.add(*cells)
-    except (ValueError, csv.Error) as error:
-        msg = f"{path}:{line}: {error}; write lines such as 203.0.113.0/24,acme.com"
-        raise Refused(msg) from None
+            try:
+                for row in table:
+                    cells = [cell.strip() for cell in row]
+                    if not any(cells) or (table.line_num == 1 and cells == _HEADER):
+                        continue
+                    if len(cells) != len(_HEADER):
+                        msg = f"{','.join(cells)!r} has {len(cells)} columns"
+                        raise ValueError(msg)  # noqa: TRY301 - one place words every bad row
+                    networks.add(*cells)
+            except (ValueError, csv.Error) as error:
+                msg = f"{path}:{table.line_num}: {printable(str(error), 200)}; write lines such as 203.0.113.0/24,acme.com"
+                raise Refused(msg) from None
     except OSError as error:
         msg = f"{path}: {error.strerror}; name a CSV file of lines such as 203.0.113.0/24,acme.com"
         raise Refused(msg) from None

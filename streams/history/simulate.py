@@ -17,9 +17,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from engagement.days import day_of, iso_day, midnight, parse_day
+from engagement.days import EARLIEST, LATEST, day_of, iso_day, midnight, parse_day
+from engagement.written import printable
 from streams.history.journeys import JOURNEYS
-from streams.history.lines import open_history
+from streams.history.lines import LONGEST_PATH, STANDARD_STREAM, open_history
 from streams.history.simulate_crowd import RELATIONSHIPS, Season, draw_temperament, own_staff, plan
 from streams.history.simulate_moves import Move
 from streams.history.simulate_passers import passers_by
@@ -27,6 +28,9 @@ from streams.history.simulate_transit import Delivery, disturbed, undisturbed
 from streams.history.simulate_world import Company, make_company, stream
 
 MAX_ACCOUNTS = 40_000  # more companies than that would share a documentation network with a journey
+MAX_DAYS = 3660
+STARTS = range(day_of(EARLIEST), day_of(LATEST) - MAX_DAYS + 1)
+"""First days of histories of which every line can be received."""
 
 
 class Actor(NamedTuple):
@@ -82,27 +86,34 @@ def make_agenda(accounts: int, season: Season, seed: int) -> Agenda:
 
 
 class StartDay(click.ParamType):
-    """A day as ``2025-01-01``."""
+    """One of `STARTS` as ``2025-01-01``."""
 
     name = "day"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Days since 1970."""
         try:
-            return parse_day(str(value))
+            day = parse_day(str(value))
         except ValueError:
             self.fail(f"{value!r} is no day; write it as 2025-01-01", param, ctx)
+        if day not in STARTS:
+            self.fail(f"{value!r} is not in the range {iso_day(STARTS[0])} to {iso_day(STARTS[-1])}", param, ctx)
+        return day
 
 
 @click.command()
 @click.option(
     "--accounts", type=click.IntRange(0, MAX_ACCOUNTS), default=300, show_default=True, help="Companies, beside the named journeys."
 )
-@click.option("--days", type=click.IntRange(1, 3660), default=92, show_default=True, help="Length of the history.")
+@click.option("--days", type=click.IntRange(1, MAX_DAYS), default=92, show_default=True, help="Length of the history.")
 @click.option("--start", type=StartDay(), default="2025-01-01", show_default=True, help="Its first day (UTC).")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same arguments give the same file.")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write (.jsonl, or .jsonl.gz)."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    required=True,
+    help="File to write (.jsonl, or .jsonl.gz); - for standard output.",
 )
 def simulate(accounts: int, days: int, start: int, seed: int, output: Path) -> None:
     """Make a believable history.
@@ -121,6 +132,8 @@ def simulate(accounts: int, days: int, start: int, seed: int, output: Path) -> N
             file.writelines(lines)
     counts = ", ".join(f"{count} {topic}" for topic, count in sorted(topics.items()))
     click.echo(
-        f"{output}: {topics.total()} events ({counts}) of {accounts} accounts, our own staff and {len(JOURNEYS)} named journeys, "
-        f"{iso_day(start)} to {iso_day(start + days - 1)}"
+        f"{printable(str(output), LONGEST_PATH)}: {topics.total()} events ({counts}) of {accounts} accounts, "
+        f"our own staff and {len(JOURNEYS)} named journeys, "
+        f"{iso_day(start)} to {iso_day(start + days - 1)}",
+        err=output == STANDARD_STREAM,
     )

@@ -43,12 +43,17 @@ def _partition_of(key: bytes) -> int:
     return crc32(key) % PARTITIONS
 
 
+def _host(text: str) -> str | None:
+    return text.strip().lower().removesuffix(".") or None
+
+
 def _registrable(host: str) -> str | None:
-    labels = host.lower().split(".")
+    labels = (_host(host) or "").split(".")
     return ".".join(labels[-2:]) if len(labels) > 1 and all(labels) else None
 
 
 IDENTITY = Identity(
+    host=_host,
     registrable=_registrable,
     is_robot=lambda user_agent: "bot" in user_agent,
     partition_of=_partition_of,

@@ -4,9 +4,16 @@ import hashlib
 import hmac
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from engagement.decoding import decode
+from engagement.events import Family
 from engagement.identity import normalize_email, person_hasher
-from streams.identity import make_identity, registrable
+from engagement.intake_verdict import Judge
+from engagement.rulebook import load_rulebook
+from streams.identity import host, make_identity, registrable
+from tests.engagement.intake_world import NOON, intent
 
 IDENTITY = make_identity(partitions=4, secret=b"secret", key_id="k1")
 
@@ -64,16 +71,35 @@ def test_a_person_is_64_bits_of_a_keyed_hash_behind_the_keys_id() -> None:
     ("text", "email"),
     [
         (" Jane.Doe@Acme.COM\n", "jane.doe@acme.com"),
+        ("jane@acme.com.", "jane@acme.com"),
+        ("jane@bücher.de", "jane@xn--bcher-kva.de"),
+        ("jane@XN--BCHER-KVA.DE.", "jane@xn--bcher-kva.de"),
+        ("JANE@BÜCHER.DE", "jane@xn--bcher-kva.de"),
+        ("jane@bu\u0308cher\u3002de", "jane@xn--bcher-kva.de"),
+        ("J\u00dcRGEN@acme.com", "jürgen@acme.com"),
+        ("ju\u0308rgen@acme.com", "jürgen@acme.com"),
+        ("jane@localhost", "jane@localhost"),
+        ("jane@[192.0.2.1]", "jane@[192.0.2.1]"),
         ("jane", None),
         ("@acme.com", None),
         ("jane@", None),
         ("a@b@c.com", None),
         ("jane doe@acme.com", None),
         ("a" * 65 + "@acme.com", None),
+        ("jane@.", None),
+        ("jane@acme.com..", None),
+        ("jane@ü..de", None),
+        ("jane@\u200d.com", None),
     ],
 )
 def test_an_address_has_one_spelling(text: str, email: str | None) -> None:
-    assert normalize_email(text) == email
+    assert normalize_email(text, IDENTITY.host) == email
+
+
+@given(st.text(st.sampled_from("aÄß\u0308İ.。-_@ \t\u200d\u00ad"), max_size=12) | st.text(max_size=12))
+def test_the_one_form_of_a_host_is_its_own(text: str) -> None:
+    name = host(text)
+    assert name is None or (name.isascii() and host(name) == name)
 
 
 # The vectors of the Java client's own test of `Utils.murmur2`.
@@ -97,6 +123,14 @@ def test_partitions_are_those_of_the_java_client(key: bytes, murmur2: int) -> No
 def test_robots_are_known_by_their_user_agent() -> None:
     assert IDENTITY.is_robot("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)")
     assert not IDENTITY.is_robot("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")
+
+
+def test_a_rulebook_may_spell_a_free_mail_domain_as_people_do() -> None:
+    rulebook = load_rulebook(
+        "signals: {webinar: {points: 30}}\nintake: {free_mail: [Bücher.Example]}\nstage: {mqa: {enter: {score: 9}}}", "r"
+    )
+    event = decode(Family.INTENT_SIGNALS, intent(email="jane@xn--bcher-kva.example"))
+    assert Judge(rulebook, IDENTITY).judge(Family.INTENT_SIGNALS, event, NOON, ("", 0, 0, 0)).fate == "filtered:free_mail"
 
 
 def test_the_large_free_mail_providers_are_known() -> None:

@@ -59,8 +59,9 @@ def test_an_intent_signal_keeps_topic_and_score() -> None:
     assert (signal.kind, signal.topic, signal.score, signal.person) == ("webinar", "crm", 80, None)
 
 
-def test_two_spellings_of_an_address_are_one_person() -> None:
-    _, (output,) = fate_of(record(VISITS, visit(email=" Jane@ACME.example ")))
+@pytest.mark.parametrize("email", [" Jane@ACME.example ", "jane@acme.example."])
+def test_two_spellings_of_an_address_are_one_person(email: str) -> None:
+    _, (output,) = fate_of(record(VISITS, visit(email=email)))
     signal = records.decode(output.value or b"")
     assert isinstance(signal, records.Signal)
     assert signal.person == JANE
@@ -113,6 +114,7 @@ def test_no_clear_address_reaches_the_account_log(family: Family, value: bytes) 
         ("filtered:free_mail", VISITS, visit(email="jane@gmail.example")),
         ("filtered:free_mail", VISITS, visit(email="jane@freebie.example")),
         ("filtered:free_mail", VISITS, visit(email="jane@mail.beta.example")),  # only that host, not beta.example
+        ("filtered:free_mail", VISITS, visit(email=ABSENT, account="Mail.BETA.example.")),
         ("filtered:free_mail", UPDATES, update(account="gmail.example")),
         ("filtered:own_domain", VISITS, visit(email="me@us.example")),
         ("filtered:own_domain", INTENT, intent(email="rep@eu.us.example", account="acme.example")),

@@ -55,13 +55,15 @@ def test_the_time_counts_its_zone() -> None:
         b"17/Mai/2015:10:05:03 +0000",
         b"17/May/2015:24:05:03 +0000",
         b"17/May/2015:10:05:03 +9900",
-        b"31/Dec/1969:23:59:59 +0000",
+        b"31/Dec/1999:23:59:59 +0000",
+        b"01/Jan/2200:00:00:00 +0000",
+        b"31/Dec/9999:23:59:59 -1200",
         b"01/Jan/0001:00:00:00 +1200",
         b"17/May/2015 10:05:03 +0000",
         b"-",
     ],
 )
-def test_a_time_that_never_was_makes_the_line_unreadable(time: bytes) -> None:
+def test_a_time_at_which_nothing_is_received_makes_the_line_unreadable(time: bytes) -> None:
     assert parse_line(line(time=time)) is None
 
 

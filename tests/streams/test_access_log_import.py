@@ -15,9 +15,15 @@ from streams.history.networks import Networks
 
 
 def entry(
-    second: int = 0, *, address: str = "203.0.113.9", request: str = "GET /pricing HTTP/1.1", status: int = 200, agent: str = "Firefox"
+    second: int = 0,
+    *,
+    year: int = 2015,
+    address: str = "203.0.113.9",
+    request: str = "GET /pricing HTTP/1.1",
+    status: int = 200,
+    agent: str = "Firefox",
 ) -> bytes:
-    return f'{address} - - [17/May/2015:10:05:{second:02d} +0000] "{request}" {status} 99 "-" "{agent}"\n'.encode()
+    return f'{address} - - [17/May/{year}:10:05:{second:02d} +0000] "{request}" {status} 99 "-" "{agent}"\n'.encode()
 
 
 def imported(*lines: bytes, log_import: LogImport | None = None) -> list[HistoryLine]:
@@ -82,6 +88,27 @@ def test_unreadable_lines_at_the_start_are_received_with_the_first_readable_one(
     assert {line.received_ms % 60_000 for line in lines} == {5000}
 
 
+def test_a_line_of_an_impossible_year_is_received_with_the_line_before() -> None:
+    lines = imported(entry(5), entry(7, year=1970), entry(8, year=2315), entry(9))
+    assert [line.received_ms % 60_000 for line in lines] == [5000, 5000, 5000, 9000]
+    assert [line.raw is not None for line in lines] == [False, True, True, False]
+
+
+def test_a_log_that_pauses_for_years_is_refused_with_the_lines_before_anything_is_written() -> None:
+    history = in_order(LogImport("access.log").history([entry(5), entry(9, year=2150), b"torn\n", entry(7, year=2016)]))
+    with pytest.raises(Refused) as refused:
+        next(history)
+    assert str(refused.value) == (
+        "access.log: nothing lies between 2016-05-17 (line 4) and 2150-05-17 (line 2), 48942 days, "
+        "but a history may pause for 366 at most; "
+        "mend or remove lines of a wrong year, or import the parts of the log by themselves"
+    )
+
+
+def test_what_is_left_out_of_the_history_may_be_of_any_year() -> None:
+    assert len(imported(entry(5), entry(9, year=2150, status=404), entry(7))) == 2
+
+
 def test_lines_out_of_order_are_put_in_order() -> None:
     lines = imported(entry(47), entry(3), entry(12))
     assert [line.received_ms % 60_000 for line in lines] == [3000, 12000, 47000]
@@ -142,9 +169,19 @@ def test_the_command_reads_gzip_writes_a_file_and_accounts_for_every_line(tmp_pa
     assert len(list(read_history(gzip.decompress(output.read_bytes()).splitlines(), "h"))) == 2
 
 
-def test_without_an_output_file_the_history_goes_to_standard_output(tmp_path: Path) -> None:
+@pytest.mark.parametrize("output", [[], ["-o", "-"]])
+def test_without_an_output_file_the_history_goes_to_standard_output(tmp_path: Path, output: list[str]) -> None:
     log = tmp_path / "access.log"
     log.write_bytes(entry())
-    result = CliRunner().invoke(import_, ["access-log", str(log)])
+    result = CliRunner().invoke(import_, ["access-log", str(log), *output])
     assert visit(next(read_history([result.stdout_bytes], "h"))).url == "/pricing"
     assert "1 lines = 1 visits" in result.stderr
+
+
+@pytest.mark.parametrize("site", ["www.acme.com", "https://", "https://[acme.com", "https://\udcff.com", "https://acme.com/\n"])
+def test_a_site_that_is_none_is_refused(tmp_path: Path, site: str) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(entry())
+    result = CliRunner().invoke(import_, ["access-log", str(log), "--site", site])
+    assert isinstance(result.exception, Refused)
+    assert "is no address of a site; write it with its scheme, like https://www.acme.com" in str(result.exception)

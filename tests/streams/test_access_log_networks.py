@@ -40,6 +40,15 @@ def test_a_mapped_address_is_the_one_it_maps(table: Path) -> None:
     assert read_networks(table).domain_of("::ffff:192.0.2.1") == "four.example"
 
 
+def test_a_mapped_network_is_the_one_it_maps(table: Path) -> None:
+    table.write_text("::ffff:192.0.2.0/120,four.example\n::/0,six.example\n")
+    networks = read_networks(table)
+    assert networks.domain_of("192.0.2.1") == networks.domain_of("::ffff:192.0.2.1") == "four.example"
+    assert networks.domain_of("192.0.3.1") is None
+    assert networks.domain_of("2001:db8::1") == "six.example"
+    assert "192.0.2.0/24 is four.example's already" in refusal(table, "::ffff:192.0.2.0/120,four.example\n192.0.2.0/24,acme.com\n")
+
+
 def test_a_host_name_belongs_to_nobody(table: Path) -> None:
     table.write_text("0.0.0.0/0,everybody.example\n")
     assert read_networks(table).domain_of("crawler.host.example") is None
@@ -61,8 +70,10 @@ def test_an_empty_table_knows_nobody(table: Path) -> None:
         ("192.0.2.0/33,acme.com", "192.0.2.0/33"),
         ("192.0.2.1/24,acme.com", "192.0.2.1/24 has host bits set"),
         ("banana,acme.com", "'banana'"),
-        ("192.0.2.0/24,acme", "'acme' is no domain"),
-        ("192.0.2.0/24,a@acme.com", "'a@acme.com' is no domain"),
+        ("192.0.2.0/24,acme", "'acme' is no registrable domain"),
+        ("192.0.2.0/24,a@acme.com", "'a@acme.com' is no registrable domain"),
+        ("192.0.2.0/24,co.uk", "'co.uk' is no registrable domain"),
+        ('"192.0.2.0"x,acme.com', "',' expected after"),
         ("192.0.2.0/24", "has 1 columns"),
         ("192.0.2.0/24,acme.com,more", "has 3 columns"),
         ("198.51.100.0/24,other.example", "198.51.100.0/24 is acme.com's already, and cannot be other.example's as well"),
@@ -83,6 +94,6 @@ def test_the_same_row_twice_is_no_harm(table: Path) -> None:
 def test_a_missing_or_binary_table_is_refused(table: Path) -> None:
     with pytest.raises(Refused, match="No such file"):
         read_networks(table)
-    table.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(Refused, match="write lines such as"):
+    table.write_bytes(b"192.0.2.0/24,acme.com\n198.51.100.0/24,\xff.com\n")
+    with pytest.raises(Refused, match=rf"{table}:2: .* is no registrable domain; write lines such as"):
         read_networks(table)

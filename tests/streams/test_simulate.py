@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from engagement.days import day_of, parse_day
 from engagement.events import MODELS, Family
 from streams.history.lines import HistoryLine, open_history, read_history
-from streams.history.simulate import simulate, simulate_history
+from streams.history.simulate import STARTS, simulate, simulate_history
 from streams.history.simulate_crowd import reveal, sales
 from streams.history.simulate_moves import MINUTE, Move
 from streams.history.simulate_world import domain_of, make_company, make_person, stream
@@ -155,3 +155,22 @@ def test_a_start_that_is_no_day_is_refused_with_the_remedy(tmp_path: Path) -> No
     result = CliRunner().invoke(simulate, ["--start", "1.1.2025", "-o", str(tmp_path / "h.jsonl")])
     assert result.exit_code == 2
     assert "'1.1.2025' is no day; write it as 2025-01-01" in result.output
+
+
+@pytest.mark.parametrize("start", ["0999-01-01", "1999-12-31", "2189-12-25", "9999-12-30"])
+def test_a_start_from_which_not_every_day_can_be_received_is_refused_with_the_range(tmp_path: Path, start: str) -> None:
+    result = CliRunner().invoke(simulate, ["--start", start, "-o", str(tmp_path / "h.jsonl")])
+    assert result.exit_code == 2
+    assert f"'{start}' is not in the range 2000-01-01 to 2189-12-24" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("start", STARTS[:: len(STARTS) - 1])
+def test_a_history_may_start_at_either_end_of_the_range(start: int) -> None:
+    assert day_of([*read_history(simulate_history(accounts=3, days=2, start_day=start, seed=1), "history")][-1].received_ms) == start + 1
+
+
+def test_a_dash_is_standard_output() -> None:
+    result = CliRunner().invoke(simulate, ["--accounts", "2", "--days", "1", "-o", "-"])
+    count = len(list(read_history(result.stdout_bytes.splitlines(), "standard output")))
+    assert result.stderr.startswith(f"-: {count} events (")
