@@ -20,7 +20,8 @@ FORMAT = 1
 POSITION_KEY = b"__position__"
 RULEBOOK_KEY = b"__rulebook__"
 CLOCK_KEY = b"__clock__"  # the last day record appended; beside intake's state, written by the clock
-RESERVED_KEYS = frozenset({POSITION_KEY, RULEBOOK_KEY, CLOCK_KEY, GENESIS_KEY})
+LANDMARKS_KEY = b"__landmarks__"  # the last record consumed of each topic; beside the state, written by the worker with every step
+RESERVED_KEYS = frozenset({POSITION_KEY, RULEBOOK_KEY, CLOCK_KEY, LANDMARKS_KEY, GENESIS_KEY})
 """Changelog keys that are not rows of the table. They all start with ``__``, which no account or row key does."""
 
 Headers = tuple[tuple[str, bytes], ...]

@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from engagement.errors import Refused
+from streams.output import telling_output
 
 COMMANDS = {
     "worker": "streams.worker.command:worker",
@@ -45,17 +46,24 @@ def mqa() -> None:
     """Account-based engagement on Kafka: visits and intent in, tier changes out."""
     # Commands speak for themselves; a client that tries again is no news. A worker sets up its own log.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # A fenced producer leaves futures that nobody can ask; the fencing itself is told.
+    logging.getLogger("asyncio").addFilter(lambda record: "exception was never retrieved" not in record.getMessage())
 
 
 def main() -> None:
-    """Console script. `Refused` is one line and exit status 2; Ctrl-C is 130; everything else is a defect and shows its traceback."""
+    """Console script. What a person must mend is one line and exit status 2; Ctrl-C is 130; the rest is a defect, with a traceback."""
     try:
-        status = mqa(standalone_mode=False)  # click answers with the status of an early exit
+        with telling_output():
+            status = mqa(prog_name="mqa", standalone_mode=False)  # click answers with the status of an early exit
     except Refused as refusal:
         click.echo(f"mqa: {refusal}", err=True)
         sys.exit(2)
-    except click.ClickException as error:
-        error.show()
+    except click.exceptions.NoArgsIsHelpError as page:
+        page.show()
+        sys.exit(page.exit_code)
+    except click.UsageError as error:
+        command = "mqa" if error.ctx is None else error.ctx.command_path
+        click.echo(f"mqa: {' '.join(error.format_message().split())} (see `{command} --help`)", err=True)
         sys.exit(error.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -18,7 +19,11 @@ from streams.broker.state import read_state
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\],;]+):\d{1,5}")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\],;]+):([0-9]{1,5})")
+_LAST_PORT = 65_535
+
+ANSWER_SECONDS = 10.0
+"""How long a command waits for a broker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +36,13 @@ class Connection:
     sasl_mechanism: str = "PLAIN"
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
+    said_by: str = field(default="KAFKA_BOOTSTRAP", repr=False, compare=False)  # where the address comes from, for refusals
 
     def __post_init__(self) -> None:
         """Refuse what no client could use, with the name of the setting that says so."""
-        for address in self.bootstrap.split(","):
-            if not _ADDRESS.fullmatch(address.strip()):
-                msg = f"KAFKA_BOOTSTRAP: {self.bootstrap!r} is not host:port[,host:port...]; write it like 127.0.0.1:9092"
-                raise Refused(msg)
+        if not all(map(_is_address, self.addresses)):
+            msg = f"{self.said_by}: {self.bootstrap!r} is not host:port[,host:port...]; write it like 127.0.0.1:9092"
+            raise Refused(msg)
         if self.security_protocol not in PROTOCOLS:
             msg = f"KAFKA_SECURITY_PROTOCOL: {self.security_protocol!r} is unknown; use one of {', '.join(PROTOCOLS)}"
             raise Refused(msg)
@@ -55,10 +60,13 @@ class Connection:
         Security comes from ``KAFKA_SECURITY_PROTOCOL``, ``KAFKA_SASL_MECHANISM``, ``KAFKA_SASL_USERNAME``, ``KAFKA_SASL_PASSWORD`` and
         ``KAFKA_SSL_CAFILE``; the local broker has none.
         """
-        address = bootstrap or os.environ.get("KAFKA_BOOTSTRAP")
-        if address:
+        said_by, address = (
+            ("KAFKA_BOOTSTRAP", os.environ.get("KAFKA_BOOTSTRAP") or None) if bootstrap is None else ("--bootstrap", bootstrap)
+        )
+        if address is not None:
             return cls(
                 bootstrap=address,
+                said_by=said_by,
                 security_protocol=os.environ.get("KAFKA_SECURITY_PROTOCOL") or "PLAINTEXT",
                 ssl_cafile=os.environ.get("KAFKA_SSL_CAFILE") or None,
                 sasl_mechanism=os.environ.get("KAFKA_SASL_MECHANISM") or "PLAIN",
@@ -102,7 +110,7 @@ class Connection:
             return SASLCredentials(username=self.sasl_username, password=self.sasl_password, mechanism=self.sasl_mechanism, ssl_context=tls)
         return None if tls is None else SSLCredentials(tls)
 
-    async def wait_until_ready(self, seconds: float) -> None:
+    async def wait_until_ready(self, seconds: float = ANSWER_SECONDS) -> None:
         """Return once a broker answers; `Refused` naming the address and the last error where none does within ``seconds``."""
         with _overheard_clients() as said:
             try:
@@ -116,7 +124,7 @@ class Connection:
                 pass
         msg = (
             f"no Kafka broker answered at {self.bootstrap} within {seconds:g} s ({said[-1] if said else 'silence'}); "
-            "check KAFKA_BOOTSTRAP (and KAFKA_SECURITY_PROTOCOL), or run `mqa broker start`"
+            f"check {self.said_by} (and KAFKA_SECURITY_PROTOCOL), or run `mqa broker start`"
         )
         raise Refused(msg)
 
@@ -142,6 +150,21 @@ class Connection:
         except OSError as error:  # ssl.SSLError is one
             msg = f"KAFKA_SSL_CAFILE: {self.ssl_cafile} cannot be read as PEM certificates ({error.strerror or error}); name a CA file"
             raise Refused(msg) from None
+
+
+def _is_address(address: str) -> bool:
+    """Whether it is host:port, and the resolver would take the host."""
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or not 0 < int(parts[2]) <= _LAST_PORT:
+        return False
+    try:
+        if parts[1].startswith("["):
+            IPv6Address(parts[1][1:-1])
+        else:
+            parts[1].encode("idna")
+    except ValueError:  # UnicodeError is one: a part of the name is empty or too long
+        return False
+    return True
 
 
 @contextmanager

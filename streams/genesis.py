@@ -2,12 +2,13 @@
 
 The genesis says how the environment was made. It goes into every partition of the log and of both changelogs, and the
 first rulebook into ``rulebooks``, in one transaction: an environment has it everywhere, or it was never finished. So an
-empty topic and a deleted one can be told apart, and a creation that was killed can simply be done again.
+empty topic and a deleted one can be told apart, and a creation that was killed can simply be done again. The genesis holds the
+first rulebook too: where ``rulebooks`` was lost, it is written again.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,6 +33,9 @@ REPLICATION = 3
 SETTLE_SECONDS = 10.0
 """What a broker has answered for it shows a moment later: topics in its metadata, a committed transaction to its readers."""
 
+Firsts = dict[TopicPartition, tuple[bytes, bytes] | None]
+"""Key and value of a partition's first committed record; None where it has none."""
+
 _LOST = "records were lost, or are something else's; restore the topic from a backup, or make a new environment with another --prefix"
 
 
@@ -55,13 +59,16 @@ async def create_environment(
         await producer.start()  # fences a creation that is under way elsewhere: only one of two can write a genesis
         try:
             counts = await _partition_counts(admin, environment)
-            found = await _find_genesis(connection, environment, counts)
+            firsts = await _first_records(connection, environment, counts)
+            found = _find_genesis(environment, counts, firsts)
             genesis = _new_genesis(partitions, clock, rulebook) if found is None else found
             _refuse_difference(environment, genesis, partitions, clock, rulebook)
             _refuse_other_counts(environment, genesis, counts)
             await _create_topics(admin, environment, genesis, [each for each in TOPICS if each.short not in counts], replication)
             if found is None:
                 await commit(producer, _first_rows(environment, genesis), {}, environment.group)
+            elif firsts.get(_rulebooks(environment)) is None:
+                await commit(producer, _rulebook_rows(environment, genesis), {}, environment.group)
         except Fenced:
             msg = f"another `{environment.create_command}` is at work on the same environment; let it finish, then run this again"
             raise Refused(msg) from None
@@ -74,13 +81,14 @@ async def read_genesis(connection: Connection, environment: Environment) -> Gene
     """Check that the environment is whole and return how it was made.
 
     Every topic exists with the genesis' number of partitions; every partition of the log and of both changelogs starts
-    with the same genesis. Raises `Refused` with the command that mends it, or says that none can.
+    with the same genesis; ``rulebooks`` is not empty. Raises `Refused` with the command that mends it, or says that none can.
     """
     counts = await existing_topics(connection, environment)
     if not counts:
         msg = f"{connection.bootstrap}: there is no environment {environment.prefix!r}; run `{environment.create_command}`"
         raise Refused(msg)
-    genesis = await _find_genesis(connection, environment, counts)
+    firsts = await _first_records(connection, environment, counts)
+    genesis = _find_genesis(environment, counts, firsts)
     missing = [environment.topic(each.short) for each in TOPICS if each.short not in counts]
     if missing:
         msg = f"{connection.bootstrap}: no topic {', '.join(missing)}; run `{environment.create_command}`"
@@ -89,20 +97,20 @@ async def read_genesis(connection: Connection, environment: Environment) -> Gene
         msg = f"{environment.topic(LOG)}: no genesis record: its creation was not finished; run `{environment.create_command}`"
         raise Refused(msg)
     _refuse_other_counts(environment, genesis, counts)
+    if firsts[_rulebooks(environment)] is None:
+        raise _no_rulebook(environment)
     return genesis
 
 
 async def newest_rulebook(connection: Connection, environment: Environment) -> Rulebook:
     """Load the rulebook that was written last to ``rulebooks``."""
-    topic = environment.topic(RULEBOOKS)
     newest: bytes | None = None
     async with reader(connection) as consumer:
-        async for batch in read_to_end(consumer, TopicPartition(topic, 0)):
+        async for batch in read_to_end(consumer, _rulebooks(environment)):
             newest = batch[-1].value if batch else newest
     if newest is None:
-        msg = f"{topic}: holds no rulebook; run `{environment.create_command}`"
-        raise Refused(msg)
-    return load_rulebook(newest.decode(), topic)
+        raise _no_rulebook(environment)
+    return load_rulebook(newest.decode(), environment.topic(RULEBOOKS))
 
 
 async def existing_topics(connection: Connection, environment: Environment) -> dict[str, int]:
@@ -148,29 +156,40 @@ def _stateful(environment: Environment, counts: Mapping[str, int]) -> list[Topic
     return [TopicPartition(environment.topic(short), number) for short in STATEFUL for number in range(counts.get(short, 0))]
 
 
+def _rulebooks(environment: Environment) -> TopicPartition:
+    return TopicPartition(environment.topic(RULEBOOKS), 0)
+
+
+def _no_rulebook(environment: Environment) -> Refused:
+    return Refused(f"{environment.topic(RULEBOOKS)}: holds no rulebook; run `{environment.create_command}`")
+
+
+def _rulebook_rows(environment: Environment, genesis: Genesis) -> dict[TopicPartition, Sequence[Row]]:
+    return {_rulebooks(environment): [(genesis.version.encode(), genesis.rulebook.encode(), (), None)]}
+
+
 def _first_rows(environment: Environment, genesis: Genesis) -> dict[TopicPartition, Sequence[Row]]:
     """What the one transaction of a creation writes."""
     vouch: Row = (GENESIS_KEY, records.encode(genesis), (), None)
-    rulebook: Row = (genesis.version.encode(), genesis.rulebook.encode(), (), None)
     partitions = _stateful(environment, dict.fromkeys(STATEFUL, genesis.partitions))
-    return {TopicPartition(environment.topic(RULEBOOKS), 0): [rulebook]} | {partition: [vouch] for partition in partitions}
+    return _rulebook_rows(environment, genesis) | {partition: [vouch] for partition in partitions}
 
 
-async def _find_genesis(connection: Connection, environment: Environment, counts: Mapping[str, int]) -> Genesis | None:
+def _find_genesis(environment: Environment, counts: Mapping[str, int], firsts: Firsts) -> Genesis | None:
     """Find the one genesis with which all stateful topics start; None where none of them has one.
 
     Raises `Refused` where only some have it (a topic was deleted, or cut off at its beginning), or where another record is first.
     """
-    firsts = await _first_records(connection, _stateful(environment, counts))
-    for partition, first in firsts.items():
+    stateful = {partition: firsts[partition] for partition in _stateful(environment, counts)}
+    for partition, first in stateful.items():
         if first is not None and first[0] != GENESIS_KEY:
             msg = f"{partition.topic}/{partition.partition}: starts with the key {first[0]!r}, not with a genesis: {_LOST}"
             raise Refused(msg)
-    found = {first[1] for first in firsts.values() if first is not None}
+    found = {first[1] for first in stateful.values() if first is not None}
     if not found:
         return None
     gone = [environment.topic(short) for short in STATEFUL if short not in counts]
-    gone += [f"{partition.topic}/{partition.partition}" for partition, first in firsts.items() if first is None]
+    gone += [f"{partition.topic}/{partition.partition}" for partition, first in stateful.items() if first is None]
     if gone:
         msg = f"{', '.join(gone)}: missing or empty, though the environment was finished: {_LOST}"
         raise Refused(msg)
@@ -180,11 +199,11 @@ async def _find_genesis(connection: Connection, environment: Environment, counts
     return _decode_genesis(found.pop(), environment.topic(LOG))
 
 
-async def _first_records(
-    connection: Connection, partitions: Collection[TopicPartition]
-) -> dict[TopicPartition, tuple[bytes, bytes] | None]:
-    """Read the first committed record of each partition as (key, value); None where there is none."""
-    firsts: dict[TopicPartition, tuple[bytes, bytes] | None] = dict.fromkeys(partitions)
+async def _first_records(connection: Connection, environment: Environment, counts: Mapping[str, int]) -> Firsts:
+    """Read the first committed record of ``rulebooks`` and of each stateful partition, where these exist."""
+    firsts: Firsts = dict.fromkeys(_stateful(environment, counts))
+    if RULEBOOKS in counts:
+        firsts[_rulebooks(environment)] = None
     if not firsts:
         return firsts
     async with reader(connection) as consumer:

@@ -14,14 +14,16 @@ FETCH_RECORDS = 20_000
 
 
 @asynccontextmanager
-async def reader(connection: Connection, isolation_level: str = "read_committed") -> AsyncIterator[AIOKafkaConsumer]:
+async def reader(
+    connection: Connection, isolation_level: str = "read_committed", fetch_bytes: int = FETCH_BYTES
+) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer in no group. By default aborted transactions, and all behind an open one, are invisible to it."""
     consumer = AIOKafkaConsumer(
         **connection.client_options(),
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        max_partition_fetch_bytes=FETCH_BYTES,
+        max_partition_fetch_bytes=fetch_bytes,
         fetch_max_wait_ms=100,
     )
     await consumer.start()
@@ -51,3 +53,10 @@ async def read_to_end(
             yield [record for record in batch if record.offset < end]
         if not fetched:
             yield []  # so that a caller who waits for an open transaction to end can give up
+
+
+async def read_one(connection: Connection, partition: TopicPartition, offset: int) -> Record | None:
+    """Read the record at an offset below the partition's end, committed or not; None where it holds none, or a transaction's marker."""
+    async with reader(connection, "read_uncommitted", fetch_bytes=1) as consumer:  # a broker sends one whole batch at least
+        found = [record async for batch in read_to_end(consumer, partition, start=offset, end=offset + 1) for record in batch]
+    return found[0] if found else None

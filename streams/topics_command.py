@@ -1,7 +1,6 @@
 """``mqa topics``: make, check and delete environments."""
 
 import asyncio
-import logging
 from pathlib import Path
 
 import click
@@ -13,14 +12,10 @@ from streams.genesis import PARTITIONS, create_environment, delete_environment, 
 from streams.rulebooks import read_rulebook
 from streams.topics import CLOCKS, TOPICS, Clock, Environment
 
-ANSWER_SECONDS = 10.0
-"""How long a command waits for a broker."""
-
 
 @click.group()
 def topics() -> None:
     """Create, check and delete the topics of an environment."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its retries are no news; what fails in the end is told
 
 
 _prefix = click.option(
@@ -49,7 +44,7 @@ def create(
     connection = Connection.find(bootstrap)
 
     async def run() -> tuple[list[str], Genesis]:
-        await connection.wait_until_ready(ANSWER_SECONDS)
+        await connection.wait_until_ready()
         before = await existing_topics(connection, environment)
         made = await create_environment(
             connection, environment, partitions=partitions, clock=clock, rulebook=first, replication=replication
@@ -70,7 +65,7 @@ def list_(prefix: str, bootstrap: str | None) -> None:
     connection = Connection.find(bootstrap)
 
     async def run() -> dict[str, int]:
-        await connection.wait_until_ready(ANSWER_SECONDS)
+        await connection.wait_until_ready()
         return await existing_topics(connection, environment)
 
     counts = asyncio.run(run())
@@ -88,7 +83,7 @@ def check(prefix: str, bootstrap: str | None) -> None:
     connection = Connection.find(bootstrap)
 
     async def run() -> Genesis:
-        await connection.wait_until_ready(ANSWER_SECONDS)
+        await connection.wait_until_ready()
         return await read_genesis(connection, environment)
 
     _show(environment, asyncio.run(run()))
@@ -107,7 +102,7 @@ def delete(prefix: str, *, yes: bool, bootstrap: str | None) -> None:
         raise Refused(msg)
 
     async def run() -> list[str]:
-        await connection.wait_until_ready(ANSWER_SECONDS)
+        await connection.wait_until_ready()
         return await delete_environment(connection, environment)
 
     deleted = asyncio.run(run())

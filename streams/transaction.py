@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, InvalidProducerIdMapping, KafkaError, ProducerFenced
+from aiokafka.errors import (
+    IllegalOperation,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+)
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
 
 from engagement.machine import Headers, Step
@@ -74,7 +81,8 @@ async def commit(
             except (ProducerFenced, InvalidProducerEpoch):
                 raise
             except KafkaError as error:
-                if isinstance(error.__cause__, InvalidProducerIdMapping):  # the broker forgets an id that was idle for a week
+                # The broker forgets an id that was idle for a week, and aiokafka goes on counting where a failed attempt left off.
+                if isinstance(error.__cause__, InvalidProducerIdMapping) or isinstance(error, OutOfOrderSequenceNumber):
                     raise Fenced from error
                 if not error.retriable:
                     raise

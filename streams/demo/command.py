@@ -1,7 +1,6 @@
 """``mqa demo``: a broker, two workers, three months of history, one kill, and proof that nothing was lost."""
 
 import asyncio
-import logging
 import signal
 import sys
 import tempfile
@@ -56,7 +55,6 @@ def demo() -> None:
     On a real Kafka of its own, with two workers of which one is killed; leaves nothing behind.
     """
     began = monotonic()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters reaches us as an exception
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: with everything cleaned up
     click.echo(f"starting a Kafka and two workers for {DAYS} days of {ACCOUNTS} accounts", err=True)
     with tempfile.TemporaryDirectory(prefix="mqa-demo-") as folder, LocalBroker() as broker:

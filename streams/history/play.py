@@ -12,14 +12,12 @@ from typing import NamedTuple, Protocol, get_args
 import click
 
 from engagement.days import iso_day
-from engagement.errors import Refused
 from streams.connection import Connection
 from streams.history.arrivals import Arrival, arrivals_by_day, reading_history
 from streams.history.player import Compression, Player, open_player
 from streams.history.progress import Advance, day_line
 from streams.topics import Environment
 
-ANSWER_SECONDS = 10.0
 INTERRUPTED = 130
 
 
@@ -39,7 +37,7 @@ class Stage(Protocol):
         """The day that began last."""
 
     async def begin(self, day: int) -> None:
-        """``day`` begins, and before it every day since the last one."""
+        """``day`` begins, and before it every day since the last one. Raises `Refused` where ``day`` lies before that."""
 
     async def receive(self, arrivals: Iterable[Arrival]) -> None:
         """Events of the day begun last come in, and are read."""
@@ -59,18 +57,11 @@ async def play_days(
 ) -> Played:
     """Play days as `arrivals_by_day` gives them, then one more and ``quiet_days``, on which nothing happens; return when all is folded.
 
-    ``stopping``: set to end after the day under way (the day after it still begins). Raises `Refused` where the first day is before the
-    environment's last.
+    ``stopping``: set to end after the day under way (the day after it still begins).
     """
     began = monotonic()
     events = count = 0
     for day, arrivals in days:
-        if player.last_day is not None and day < player.last_day:
-            msg = (
-                f"the history is at {iso_day(day)}, but the environment's last day is {iso_day(player.last_day)}: time does not go back; "
-                "play it into a new one (`mqa topics create --prefix NAME- --clock played`)"
-            )
-            raise Refused(msg)
         await player.begin(day)
         await player.receive(arrivals)
         events, count = events + len(arrivals), count + 1
@@ -104,7 +95,7 @@ async def _pause(seconds: float, stopping: asyncio.Event | None) -> None:
 @click.option("--prefix", default="", metavar="PREFIX", help="The environment, made with --clock played.", envvar="MQA_PREFIX")
 @click.option("--bootstrap", metavar="HOST:PORT", help="Kafka; else KAFKA_BOOTSTRAP, else the local broker.")
 @click.option("--days-per-second", type=click.FloatRange(0, min_open=True), metavar="N", help="Speed; as fast as possible by default.")
-@click.option("--quiet-days", type=click.IntRange(0), default=0, help="Days without events in the end, so that accounts may fall.")
+@click.option("--quiet-days", type=click.IntRange(0, 3660), default=0, help="Days without events in the end, so that accounts may fall.")
 @click.option("--compression", type=click.Choice(get_args(Compression)), default="none", show_default=True)
 def play(
     file: Path, *, prefix: str, bootstrap: str | None, days_per_second: float | None, quiet_days: int, compression: Compression
@@ -117,7 +108,7 @@ def play(
     environment, connection = Environment(prefix), Connection.find(bootstrap)
 
     async def run() -> tuple[Played, Player, bool]:
-        await connection.wait_until_ready(ANSWER_SECONDS)
+        await connection.wait_until_ready()
         async with open_player(connection, environment, compression=compression) as player:
             with reading_history(file) as lines, day_line("playing") as advance, _stopped_by_signals() as stopping:
                 days = arrivals_by_day(lines, player.partitions)

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic
 from typing import Literal
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import TopicPartition
@@ -23,6 +23,7 @@ from streams.connection import Connection
 from streams.days import IntakeProgress, Offsets, append_day, clock_partition
 from streams.genesis import read_genesis
 from streams.history.arrivals import Arrival
+from streams.history.lines import MOST_DAYS_APART
 from streams.reading import read_to_end, reader
 from streams.topics import INPUTS, LOG, Environment
 from streams.transaction import BATCH_BYTES, Fenced, Row, make_producer, send
@@ -42,28 +43,64 @@ class Player:
         partitions: int,
         *,
         clock: AIOKafkaProducer,
+        clock_reader: AIOKafkaConsumer,
         producer: AIOKafkaProducer,
         intake: IntakeProgress,
         qualify: IntakeProgress,
-        last_day: int | None,
         patience: float,
     ) -> None:
-        """Started clients, owned by the caller; ``patience`` in seconds."""
+        """Clients owned by the caller; started but for ``clock``, whose start takes the clock from another. ``patience`` in seconds."""
         self.partitions = partitions
-        self.last_day = last_day  # None: no day has begun yet
+        self.last_day: int | None = None  # None: no day has begun yet
+        self._clock_reader, self._clock_read_to, self._has_clock = clock_reader, 0, False
         self._environment, self._patience = environment, patience
         self._clock, self._producer, self._intake, self._qualify = clock, producer, intake, qualify
 
     async def begin(self, day: int) -> None:
-        """``day`` begins, and before it every day since the last one. Raises `Refused` where another player is at work."""
+        """``day`` begins, and before it every day since the last one. The first takes the clock from whoever has it.
+
+        Raises `Refused` where ``day`` lies before the last one (and the clock stays whose it was), and where another has taken the clock.
+        """
+        if not self._has_clock:
+            await self._take_clock(day)
         first = day if self.last_day is None else self.last_day + 1
         for each in range(first, day + 1):
             try:
                 await append_day(self._clock, self._environment, self.partitions, each)
             except Fenced:
-                msg = f"environment {self._environment.prefix!r}: another `mqa play` took over; let one play at a time"
+                msg = f"environment {self._environment.prefix!r}: another `mqa play` has taken over; let one play at a time"
                 raise Refused(msg) from None
             self.last_day = each
+
+    async def look_at_clock(self) -> None:
+        """Read the last day from the log's clock, as others may have moved it."""
+        async for records in read_to_end(self._clock_reader, clock_partition(self._environment), start=self._clock_read_to):
+            for record in records:
+                self._clock_read_to = record.offset + 1
+                if record.key == CLOCK_KEY and record.value is not None:
+                    self.last_day = int(record.value)
+
+    async def _take_clock(self, day: int) -> None:
+        await self.look_at_clock()
+        self._refuse_jump(day)  # before the clock is touched: a history that cannot go on here must not end one that is being played
+        await self._clock.start()
+        self._has_clock = True
+        await self.look_at_clock()  # what the player before appended until now is final
+        self._refuse_jump(day)
+
+    def _refuse_jump(self, day: int) -> None:
+        if self.last_day is not None and day < self.last_day:
+            msg = (
+                f"the history is at {iso_day(day)}, but the environment's last day is {iso_day(self.last_day)}: time does not go back; "
+                "play it into a new one (`mqa topics create --prefix NAME- --clock played`)"
+            )
+            raise Refused(msg)
+        if self.last_day is not None and day - self.last_day > MOST_DAYS_APART:
+            msg = (
+                f"the history begins on {iso_day(day)}, {day - self.last_day} days after the environment's last day "
+                f"{iso_day(self.last_day)}, more than {MOST_DAYS_APART}; mend its dates, or play it into a new environment"
+            )
+            raise Refused(msg)
 
     async def receive(self, arrivals: Iterable[Arrival]) -> None:
         """Send events of the day begun last; return when intake has read them. Raises `Refused` where no worker does."""
@@ -119,7 +156,7 @@ class Player:
 async def open_player(
     connection: Connection, environment: Environment, *, compression: Compression = "none", patience: float = PATIENCE
 ) -> AsyncIterator[Player]:
-    """Take over the clock of a played environment. Raises `Refused` for one that runs by the wall."""
+    """Come to a played environment; nothing of it is touched before a day begins. Raises `Refused` for one that runs by the wall."""
     genesis = await read_genesis(connection, environment)
     if genesis.clock != "played":
         msg = (
@@ -128,7 +165,8 @@ async def open_player(
         )
         raise Refused(msg)
     async with AsyncExitStack() as stack:
-        clock = await stack.enter_async_context(make_producer(connection, environment.transactional_id("clock", 0)))
+        clock = make_producer(connection, environment.transactional_id("clock", 0))
+        stack.push_async_callback(clock.stop)
         producer = AIOKafkaProducer(
             **connection.client_options(),
             enable_idempotence=True,  # a retried batch would come twice
@@ -143,22 +181,19 @@ async def open_player(
         admin = AIOKafkaAdminClient(**connection.client_options())
         await admin.start()
         stack.push_async_callback(admin.close)
-        last_day = None
-        async for records in read_to_end(committed, clock_partition(environment)):
-            for record in records:
-                if record.key == CLOCK_KEY and record.value is not None:
-                    last_day = int(record.value)
         intake, qualify = (
             IntakeProgress(environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics)
             for topics in (INPUTS, (LOG,))
         )
-        yield Player(
+        player = Player(
             environment,
             genesis.partitions,
             clock=clock,
+            clock_reader=committed,
             producer=producer,
             intake=intake,
             qualify=qualify,
-            last_day=last_day,
             patience=patience,
         )
+        await player.look_at_clock()
+        yield player

@@ -27,7 +27,6 @@ from streams.person_key import person_key
 from streams.rulebooks import read_rulebook
 from streams.topics import Environment
 
-ANSWER_SECONDS = 10.0
 DIFFERS = 1
 """Exit status where live and replay are not the same."""
 
@@ -110,7 +109,7 @@ def _replay_history(file: Path, partitions: int, rulebook: Rulebook, batch: int,
 
 
 async def _replay_log(connection: Connection, environment: Environment, batch: int, tell: Tell, *, compare: bool) -> Comparison | None:
-    await connection.wait_until_ready(ANSWER_SECONDS)
+    await connection.wait_until_ready()
     genesis = await read_genesis(connection, environment)
     rulebook = await newest_rulebook(connection, environment)
     comparison = None

@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
+from socket import socket
 from time import time_ns
 from typing import Any
 
 import faust
 
-from engagement.errors import Refused
 from engagement.events import Family
 from engagement.intake import Intake
 from engagement.machine import Fold
@@ -25,7 +25,7 @@ from streams.worker.assignor import UnitAssignor, UnitId
 from streams.worker.clock import DayClock
 from streams.worker.health import HealthServer
 from streams.worker.metrics import Metrics
-from streams.worker.ownership import REFUSED, Ownership, end
+from streams.worker.ownership import Ownership, end
 from streams.worker.transport import Chunk
 from streams.worker.unit import Limits, Unit
 
@@ -46,9 +46,8 @@ class WorkerSettings:
     roles: tuple[str, ...]
     name: str  # unique among the workers of the environment, stable over restarts
     limits: Limits
-    port: int | None  # None: no health server
-    host: str
-    session_timeout: float
+    health: socket | None  # where the health server is to listen; None: there is none
+    session_timeout: int  # seconds
     person_key: PersonKey
 
 
@@ -65,11 +64,8 @@ class EngagementApp(faust.App):
         await super().on_start()
         self._watch = asyncio.create_task(self.ownership.watch(), name="watch")
         if self.health is not None:
-            try:
-                await self.health.start()
-            except Refused as refusal:
-                end(REFUSED, str(refusal))
-            log.info("metrics and health on http://%s:%d", self.health.host, self.health.port)
+            await self.health.start()
+            log.info("metrics and health on %s", self.health.address)
 
     async def on_shutdown(self) -> None:
         """After everything else has stopped."""
@@ -132,7 +128,7 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
     )
     topics_of = {"intake": [environment.topic(short) for short in INPUTS], "qualify": [environment.topic(LOG)]}
     roles = {role: topics_of[role] for role in settings.roles}
-    app.assignor_of_units = UnitAssignor(roles if len(roles) > 1 else topics_of)
+    app.assignor_of_units = UnitAssignor(topics_of)
     metrics = Metrics()
     app.ownership = Ownership(
         app,
@@ -149,11 +145,9 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
     app.on_rebalance_complete.connect(app.ownership.on_rebalance_complete)
     app.on_before_shutdown.connect(app.ownership.on_before_shutdown)
     app.health = None
-    if settings.port is not None:
+    if settings.health is not None:
         ownership = app.ownership
-        app.health = HealthServer(
-            metrics, port=settings.port, host=settings.host, ready=lambda: ownership.ready, refresh=ownership.observe_lag
-        )
+        app.health = HealthServer(metrics, settings.health, ready=lambda: ownership.ready, refresh=ownership.observe_lag)
 
     # acks=False keeps Faust's own offset bookkeeping away: it would commit what it should not
     source = app.topic(*(topic for topics in roles.values() for topic in topics), key_serializer="raw", value_serializer="raw", acks=False)
@@ -195,7 +189,7 @@ def _clocks(settings: WorkerSettings, app: EngagementApp, metrics: Metrics) -> A
             now=lambda: time_ns() // 1_000_000,
             skew_ms=settings.rulebook.intake.skew,
             metrics=metrics,
-            fenced=lambda _: app.ownership.clock_fenced(unit),
+            fenced=lambda _: app.ownership.fenced(unit),
             failed=lambda error: app.ownership.failed(unit, error),
         )
 

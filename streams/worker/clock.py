@@ -87,6 +87,7 @@ class DayClock:
                 while not self._stopping.is_set():
                     await self._sleep(await self.tick(producer, progress))
         except Fenced as error:
+            log.warning("the clock was fenced")
             self._fenced(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker decides
             self._failed(error)

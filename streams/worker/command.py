@@ -5,15 +5,17 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
 
+from engagement.errors import Refused
 from streams.connection import Connection
 from streams.genesis import newest_rulebook, read_genesis
 from streams.person_key import person_key
-from streams.topics import CHANGELOGS, Environment
+from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
+from streams.worker.health import listen
 from streams.worker.unit import Limits
 
 INTERRUPTED = 130
@@ -23,8 +25,6 @@ EXPECTED = {
     "aiokafka.producer.sender": "NotEnoughReplicas",
     # a new broker makes its first coordinator while the first worker joins
     "aiokafka.consumer.group_coordinator": "GroupCoordinatorNotAvailable",
-    # a fenced producer leaves futures that nobody waits for; the fencing itself is logged by its unit
-    "asyncio": "exception was never retrieved",
 }
 
 
@@ -43,6 +43,7 @@ EXPECTED = {
     "--port",
     default=9464,
     show_default=True,
+    type=click.IntRange(-1, 65535),
     help="Port of /metrics, /healthz and /readyz; 0 takes a free one, -1 none.",
     envvar="MQA_PORT",
 )
@@ -51,9 +52,9 @@ EXPECTED = {
 @click.option(
     "--dead-letter-limit", default=1_000, show_default=True, type=click.IntRange(0), help="Dead letters in a row before it stops; 0: never."
 )
-@click.option("--accept-loss", multiple=True, metavar="TOPIC/PARTITION", help="Go on although retention deleted unread records there.")
+@click.option("--accept-loss", multiple=True, metavar="TOPIC/PARTITION", help="Go on although records were lost unread there.")
 @click.option(
-    "--session-timeout", default=10.0, show_default=True, type=click.FloatRange(1, 40), help="Seconds until a silent worker is replaced."
+    "--session-timeout", default=10, show_default=True, type=click.IntRange(6, 40), help="Seconds until a silent worker is replaced."
 )
 @click.option(
     "--log-level",
@@ -76,7 +77,8 @@ def worker(**options: Any) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for logger, text in EXPECTED.items():
         logging.getLogger(logger).addFilter(_without(text))
-    settings = asyncio.run(_settings(options))
+    listening = None if options["port"] < 0 else listen(options["host"], options["port"])  # before it waits for anything
+    settings = asyncio.run(_settings(options)) | {"health": listening}
 
     # Faust reads sys.argv on import, so only here
     from streams.worker.application import EngagementWorker, WorkerSettings, create_app  # noqa: PLC0415 - imports Faust
@@ -94,6 +96,7 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
     environment = Environment(options["prefix"])
     await connection.wait_until_ready(15)
     genesis = await read_genesis(connection, environment)
+    _refuse_unread(options["accept_loss"], environment, genesis.partitions)
     return {
         "connection": connection,
         "environment": environment,
@@ -102,11 +105,18 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "roles": (options["only"],) if options["only"] else tuple(CHANGELOGS),
         "name": options["name"],
         "limits": Limits(batch=options["batch"], dead_letters=options["dead_letter_limit"], accept_loss=frozenset(options["accept_loss"])),
-        "port": None if options["port"] < 0 else options["port"],
-        "host": options["host"],
         "session_timeout": options["session_timeout"],
         "person_key": person_key(genesis.clock),
     }
+
+
+def _refuse_unread(places: Collection[str], environment: Environment, partitions: int) -> None:
+    """Raise `Refused` for a loss that no worker could meet."""
+    read = [environment.topic(short) for short in (*INPUTS, LOG)]
+    for place in places:
+        if place not in {f"{topic}/{number}" for topic in read for number in range(partitions)}:
+            msg = f"--accept-loss {place}: no partition that a worker reads; name one of {', '.join(read)}, and /0 to /{partitions - 1}"
+            raise Refused(msg)
 
 
 def _without(text: str) -> Callable[[logging.LogRecord], bool]:

@@ -1,6 +1,6 @@
 """``/metrics`` for Prometheus, ``/healthz`` (the process turns its event loop) and ``/readyz`` (it folds what it was assigned)."""
 
-import os
+import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -10,15 +10,24 @@ from engagement.errors import Refused
 from streams.worker.metrics import Metrics
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port (0: a free one). Raises `Refused` where it cannot be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        msg = f"--port {port}: cannot listen on {host} ({error.strerror}); take another, or 0, or another --host"
+        raise Refused(msg) from None
+
+
 class HealthServer:
     """A small HTTP server in the worker's event loop."""
 
     def __init__(
-        self, metrics: Metrics, *, port: int, host: str, ready: Callable[[], bool], refresh: Callable[[], Awaitable[None]]
+        self, metrics: Metrics, listening: socket.socket, *, ready: Callable[[], bool], refresh: Callable[[], Awaitable[None]]
     ) -> None:
-        """``port`` 0 takes a free one; ``refresh`` updates the gauges before each scrape."""
-        self._metrics, self._ready, self._refresh = metrics, ready, refresh
-        self.host, self.port = host, port
+        """``listening`` comes from `listen`; ``refresh`` updates the gauges before each scrape."""
+        self._metrics, self._listening, self._ready, self._refresh = metrics, listening, ready, refresh
         application = web.Application()
         application.router.add_get("/metrics", self._serve_metrics)
         application.router.add_get("/healthz", self._serve_health)
@@ -26,15 +35,15 @@ class HealthServer:
         self._runner = web.AppRunner(application, access_log=None)
 
     async def start(self) -> None:
-        """Listen. Raises `Refused` where the port is taken."""
+        """Answer."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port)
-        try:
-            await site.start()
-        except OSError as error:
-            msg = f"--port {self.port}: cannot listen on {self.host} ({os.strerror(error.errno or 0)}); take another, or 0"
-            raise Refused(msg) from None
-        (self.port, *_) = (address[1] for address in self._runner.addresses)
+        await web.SockSite(self._runner, self._listening).start()
+
+    @property
+    def address(self) -> str:
+        """URL of the server."""
+        host, port, *_ = self._listening.getsockname()
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def stop(self) -> None:
         """Close the port."""

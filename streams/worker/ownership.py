@@ -34,7 +34,7 @@ REFUSED, BROKEN = 2, 70
 CLOCK_UNIT: UnitId = ("intake", 0)
 """Its owner runs the clock."""
 
-RETRY_AFTER_FENCE = 2.0
+REOPEN_AFTER = 2.0
 TRANSACTIONS_AT_ONCE = 8
 """Each waits for the other units' steps; more at once would not be quicker, and would come close to the broker's time-out."""
 
@@ -140,6 +140,10 @@ class Ownership:
                 self._expelled()
                 lost = set(self._units)
             self._membership = membership
+            if not seek:  # nothing was fetched during the rebalance, so a topic may have been deleted and made anew unnoticed
+                kept = [unit for identity, unit in self._units.items() if identity not in lost]
+                fits = await asyncio.gather(*(unit.still_fits() for unit in kept))
+                lost |= {unit.identity for unit, fit in zip(kept, fits, strict=True) if not fit}
             await self._close(lost)
             self._metrics.restoring.set(len(wanted - set(self._units)))
             opened = await asyncio.gather(*(self._open(unit, stale) for unit in sorted(wanted - set(self._units))), return_exceptions=True)
@@ -239,29 +243,25 @@ class Ownership:
 
     def fenced(self, unit: Unit) -> None:
         """Drop it. A late zombie may have fenced the rightful owner: if it is still ours, open it anew; a second time, end."""
-        if self._units.get(unit.identity) is unit:
-            del self._units[unit.identity]
         now = monotonic()
         if now - self._fenced_at.get(unit.identity, float("-inf")) < TOO_CLOSE:
             end(BROKEN, f"{unit} was fenced twice within a minute: another worker wants it too; are two workers running under one --name?")
         self._fenced_at[unit.identity] = now
+        self._drop(unit)
+
+    def source_lost(self, topic: str) -> None:
+        """An offset that was to be fetched next, or the whole topic, is gone; another may take its place: look before reading on."""
+        doubtful = [unit for unit in self._units.values() if unit.role == self._role_of[topic]]
+        if doubtful:
+            log.warning("%s is gone, or a part of it: restoring %s", topic, ", ".join(map(str, doubtful)))
+        for unit in doubtful:
+            self._drop(unit)
+
+    def _drop(self, unit: Unit) -> None:
+        """Take no more chunks for it; open it anew if it is still ours."""
+        if self._units.get(unit.identity) is unit:
+            del self._units[unit.identity]
         self._spawn(self._reopen(unit))
-
-    def clock_fenced(self, unit: Unit) -> None:
-        """Open the clock's unit anew, and with it the clock, where it is still ours."""
-        log.warning("the clock was fenced")
-        self.fenced(unit)
-
-    def source_lost(self, partition: TopicPartition) -> None:
-        """The broker no longer has the offset that was to be fetched next, and the client went on elsewhere."""
-        unit = self._units.get((self._role_of[partition.topic], partition.partition))
-        place = f"{partition.topic}/{partition.partition}"
-        if unit is not None and place not in self._limits.accept_loss and unit.positions()[partition] > 0:
-            msg = (
-                f"{place}: offset {unit.positions()[partition]} is gone while the worker runs: retention was quicker, or the topic is new; "
-                "start the worker again, and it says what was lost"
-            )
-            self.failed(unit, Refused(msg))
 
     def _expelled(self) -> None:
         """Someone else may have owned our units meanwhile, so all are restored; too often, and two processes share one name."""
@@ -289,7 +289,7 @@ class Ownership:
         if unit.identity == CLOCK_UNIT:
             await self._stop_clock()
         await unit.close()
-        await asyncio.sleep(RETRY_AFTER_FENCE)
+        await asyncio.sleep(REOPEN_AFTER)
         if not self._app.rebalancing and not self._app.should_stop:
             try:
                 await self._ensure(seek=True)

@@ -5,6 +5,7 @@ Their versions are pinned exactly; an environment with other ones stops here, wi
 
 from importlib.metadata import version
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from faust.transport import drivers
@@ -18,6 +19,7 @@ PINNED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0
 NAMES: tuple[tuple[object, tuple[str, ...]], ...] = (
     (AIOKafkaConsumerThread, ("_create_worker_consumer", "_fetch_records", "call_thread")),
     (Consumer, ("perform_seek", "_getmany")),
+    (AIOKafkaClient, ("send",)),
     (GroupCoordinator, ("_maybe_leave_group",)),
     (TopicPartitionState, ("position", "has_valid_position")),
     (drivers.TRANSPORTS, ("aliases",)),

@@ -1,16 +1,18 @@
 """State from its changelog, and whether what the topics hold still fits it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from engagement.errors import Refused
-from engagement.machine import CLOCK_KEY, Fold
+from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold
 from streams.connection import Connection
 from streams.group import committed_offsets
-from streams.reading import read_to_end, reader
+from streams.reading import read_one, read_to_end, reader
+from streams.topics import LOG, Environment
+from streams.worker.landmarks import Landmark, landmark
 
 
 async def restore(
@@ -20,12 +22,12 @@ async def restore(
     fold: Fold,
     *,
     stale: Callable[[], bool],
-    clock: Callable[[bytes], None],
+    beside: dict[bytes, bytes],
 ) -> int | None:
     """Load the whole changelog into ``fold``; returns the end it read to, None where ``stale`` said that nobody wants it any more.
 
     The caller has fenced the unit's last owner before: no transaction of it can still be open, so the end that is read
-    here is the end of its state. ``clock`` is given the clock's row, which stands beside the state of intake's unit 0.
+    here is the end of its state. ``beside`` is given what is no part of the fold: the landmarks, and in intake's unit 0 the clock's row.
     """
     # Not the last stable offset: beside this unit the clock writes here, and while a transaction of its is open, what we committed
     # lies behind it and would be missed.
@@ -33,8 +35,8 @@ async def restore(
         end: int = (await uncommitted.end_offsets([changelog]))[changelog]
     async for records in read_to_end(consumer, changelog, end=end):
         for record in records:
-            if record.key == CLOCK_KEY and record.value is not None:
-                clock(record.value)
+            if record.key in (CLOCK_KEY, LANDMARKS_KEY) and record.value is not None:
+                beside[record.key] = record.value
             elif record.key is not None:
                 fold.load(record.key, record.value)
         if stale():
@@ -49,43 +51,64 @@ async def check_sources(
     partitions: Collection[TopicPartition],
     fold: Fold,
     *,
-    group: str,
+    environment: Environment,
     changelog: TopicPartition,
+    landmarks: Mapping[str, Landmark],
     accept_loss: Collection[str],
-) -> None:
+) -> dict[str, int]:
     """Raise `Refused` where state and topics contradict each other: going on would lose or double events without a word.
 
-    ``accept_loss`` names (``topic/partition``) where a person takes it that retention deleted unread records.
+    ``accept_loss`` names (``topic/partition``) where a person takes it that records were lost unread; returns from which offset those of
+    these topics are to be read where some were, by topic.
     """
+    gone = {partition.topic for partition in partitions} - await consumer.topics()
+    if gone:
+        msg = f"no topic {', '.join(sorted(gone))}, which was there before: restore it from a backup, or run `{environment.create_command}`"
+        raise Refused(msg)
     begin = await consumer.beginning_offsets(partitions)
     end = await consumer.end_offsets(partitions)
-    committed = await _committed(connection, group, partitions)
+    committed = await _committed(connection, environment.group, partitions)
+    restarts: dict[str, int] = {}
     for partition in partitions:
-        place, position = f"{partition.topic}/{partition.partition}", fold.position.next.get(partition.topic, 0)
+        topic, first = partition.topic, begin[partition]
+        place, position = f"{topic}/{partition.partition}", fold.position.next.get(topic, 0)
         if committed[partition] > position:
             holds = f"has read to {position}" if position else "holds no state"
             msg = (
-                f"{changelog.topic}/{changelog.partition} {holds}, but the group {group!r} has committed offset {committed[partition]} "
-                f"of {place}: the state topic was lost or cut off; restore it from a backup, or begin a new environment with "
-                "`mqa topics create --prefix NEW` and play its history"
+                f"{changelog.topic}/{changelog.partition} {holds}, but the group {environment.group!r} has committed offset "
+                f"{committed[partition]} of {place}: the state topic was lost or cut off; restore it from a backup, or begin a new "
+                "environment with `mqa topics create --prefix NEW` and play its history"
             )
             raise Refused(msg)
-        if position > end[partition]:
-            msg = (
-                f"{place} ends at offset {end[partition]}, before the state's position {position}: the topic was made anew or cut off; "
-                "restore it from a backup, or begin a new environment with `mqa topics create --prefix NEW`"
+        # An account's row says up to which offset of the log it was folded: of a new log it would skip as much.
+        remedy = "" if topic == environment.topic(LOG) else f", or read it from its beginning with `mqa worker --accept-loss {place}`"
+        last = landmarks.get(topic)
+        if position < first:
+            loss = (
+                f"{place} begins at offset {first}, but the state has only read to {position}: retention deleted {first - position} "
+                f"offsets unread; lengthen retention.ms, and accept the loss with `mqa worker --accept-loss {place}`"
             )
-            raise Refused(msg)
-        if position < begin[partition] and place not in accept_loss:
-            raise Refused(expired(place, position, begin[partition]))
+        elif position > end[partition]:
+            loss = f"{place} ends at offset {end[partition]}, before the state's position {position}: {_ANEW}{remedy}"
+        elif last is not None and first <= last.offset < position and not await _holds(connection, partition, last):
+            loss = f"{place} holds at offset {last.offset} not the record that the state has read there: {_ANEW}{remedy}"
+        else:
+            continue
+        if place not in accept_loss or (position >= first and not remedy):
+            raise Refused(loss)
+        restarts[topic] = first
+    return restarts
 
 
-def expired(place: str, position: int, begin: int) -> str:
-    """Say that retention was quicker than the fold."""
-    return (
-        f"{place} begins at offset {begin}, but the state has only read to {position}: retention deleted {begin - position} offsets "
-        f"unread; lengthen retention.ms, and accept the loss with `mqa worker --accept-loss {place}`"
-    )
+_ANEW = (
+    "the topic was deleted and made anew, or is another cluster's; restore it from a backup, begin a new environment with "
+    "`mqa topics create --prefix NEW`"
+)
+
+
+async def _holds(connection: Connection, partition: TopicPartition, last: Landmark) -> bool:
+    found = await read_one(connection, partition, last.offset)
+    return found is not None and landmark(found) == last
 
 
 async def _committed(connection: Connection, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:

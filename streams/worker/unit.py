@@ -6,20 +6,22 @@ Only after the commit does memory change, so whatever fails before leaves the st
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import Protocol
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from engagement.errors import Refused
-from engagement.machine import Fold, Position, Record, Step
+from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold, Position, Record, Step
 from engagement.qualify import QualifyPosition
 from streams.connection import Connection
 from streams.reading import reader
 from streams.topics import CHANGELOGS, DEAD_LETTERS, Environment
-from streams.transaction import Fenced, commit, make_producer, rows_of
+from streams.transaction import Fenced, Row, commit, make_producer, rows_of
+from streams.worker import landmarks
 from streams.worker.assignor import UnitId
 from streams.worker.metrics import Metrics
 from streams.worker.restore import check_sources, restore
@@ -43,7 +45,7 @@ class Limits:
 
     batch: int = 10_000  # records, and touched rows, of a step at most
     dead_letters: int = 1_000  # in a row before the worker stops; 0 is no limit
-    accept_loss: frozenset[str] = frozenset()  # topic/partition whose expired records may be skipped
+    accept_loss: frozenset[str] = frozenset()  # topic/partition where records may be lost unread
 
 
 class Owner(Protocol):
@@ -95,8 +97,10 @@ class Unit:
         self._closed = False
         self._gate = asyncio.Event()  # open: transactions may begin
         self._transaction = asyncio.Lock()  # held: one is running
-        self._seen: dict[TopicPartition, int] = {}  # what has been folded, transaction markers included
-        self._ahead: dict[TopicPartition, tuple[int, int]] = {}  # (fetched to, seen) of sources whose fetcher was ahead at the last look
+        self._landmarks: landmarks.Landmarks = {}
+        self._ahead: dict[
+            TopicPartition, tuple[int, int]
+        ] = {}  # (fetched to, position) of sources whose fetcher was ahead at the last look
         self._looked = monotonic()
         self._task: asyncio.Task[None] | None = None
 
@@ -107,23 +111,24 @@ class Unit:
         """Fence the last owner, then read its state to the end. False where ``stale`` interrupted it. Raises `Refused`."""
         began = perf_counter()
         await asyncio.wait_for(self._producer.start(), START_TIMEOUT)
+        beside: dict[bytes, bytes] = {}
         async with reader(self._connection) as consumer:
-            end = await restore(self._connection, consumer, self.changelog, self.fold, stale=stale, clock=self._keep_clock_row)
+            end = await restore(self._connection, consumer, self.changelog, self.fold, stale=stale, beside=beside)
             if end is None:
                 return False
             self.restored_to = end
-            await check_sources(
-                self._connection,
-                consumer,
-                self.sources,
-                self.fold,
-                group=self._environment.group,
-                changelog=self.changelog,
-                accept_loss=self._limits.accept_loss,
-            )
+            self.clock_row = beside.get(CLOCK_KEY)
+            self._landmarks = landmarks.decode(beside.get(LANDMARKS_KEY, b"{}"))
+            restarts = await self._check_sources(consumer, self._limits.accept_loss)
+        rows: dict[TopicPartition, list[Row]] = {}
+        if restarts:
+            log.warning("%s: records were lost, which was accepted; reading on from %s", self, restarts)
+            self._landmarks = {topic: last for topic, last in self._landmarks.items() if topic not in restarts}
+            step = self.fold.step([], 1, restarts)
+            rows = self._rows(step, self._landmarks)
+            self.fold.accept(step)  # before the commit for once: where that fails, so does the opening
         # The broker forgets what an empty group committed after a week; the clock asks the group how far intake has read.
-        await asyncio.wait_for(commit(self._producer, {}, self.positions(), self._environment.group), COMMIT_TIMEOUT)
-        self._seen = self.positions()
+        await asyncio.wait_for(commit(self._producer, rows, self.positions(), self._environment.group), COMMIT_TIMEOUT)
         seconds = perf_counter() - began
         self._metrics.restore.labels(self.role, self.number).set(seconds)
         self._observe_position(self.fold.position)
@@ -131,8 +136,26 @@ class Unit:
         self._task = asyncio.create_task(self._run(), name=str(self))
         return True
 
-    def _keep_clock_row(self, value: bytes) -> None:
-        self.clock_row = value
+    async def still_fits(self) -> bool:
+        """Whether the sources are still those of the state. To be asked while it is paused, after which a topic may be another one."""
+        async with reader(self._connection) as consumer:
+            try:
+                await self._check_sources(consumer, ())
+            except Refused:
+                return False  # `open` says why, or that it was accepted
+        return True
+
+    async def _check_sources(self, consumer: AIOKafkaConsumer, accept_loss: Collection[str]) -> dict[str, int]:
+        return await check_sources(
+            self._connection,
+            consumer,
+            self.sources,
+            self.fold,
+            environment=self._environment,
+            changelog=self.changelog,
+            landmarks=self._landmarks,
+            accept_loss=accept_loss,
+        )
 
     def positions(self) -> dict[TopicPartition, int]:
         """Next offset of each source, as committed with the state."""
@@ -198,8 +221,7 @@ class Unit:
 
     async def _fold_chunks(self, chunks: Sequence[Chunk]) -> None:
         records: list[Record] = []
-        positions = self.positions()
-        seen = {source: max(offset, positions[source]) for source, offset in self._seen.items()}
+        seen = self.positions()  # what is folded once all of ``records`` are, transaction markers included
         for chunk in chunks:
             source = TopicPartition(chunk.topic, chunk.partition)
             if chunk.stop <= seen[source]:
@@ -210,13 +232,12 @@ class Unit:
             records += [record for record in chunk.records if record.offset >= seen[source]]
             seen[source] = chunk.stop
         done = 0
-        while done < len(records):
+        while self.positions() != seen:
             async with self._turns:
                 await self._gate.wait()  # the last await before the lock: no transaction begins after a revocation
                 async with self._transaction:
                     last = done + self._size >= len(records)
                     done += await self._fold_and_commit(records[done : done + self._size], seen if last else {})
-        self._seen = seen
 
     async def _fold_and_commit(self, records: Sequence[Record], seen: Mapping[TopicPartition, int]) -> int:
         began = perf_counter()
@@ -225,12 +246,18 @@ class Unit:
         self._check_dead_letters(step, records)
         began = perf_counter()
         offsets = {TopicPartition(topic, self.number): offset for topic, offset in step.positions.items()}
-        rows = rows_of(step, self.changelog, self._environment.topic)
-        aborts = await asyncio.wait_for(commit(self._producer, rows, offsets, self._environment.group), COMMIT_TIMEOUT)
+        marks = self._landmarks | landmarks.landmarks(records[: step.consumed])
+        aborts = await asyncio.wait_for(commit(self._producer, self._rows(step, marks), offsets, self._environment.group), COMMIT_TIMEOUT)
         before = self.fold.position
         self.fold.accept(step)
+        self._landmarks = marks
         self._observe(before.fates, step, perf_counter() - began, aborts)
         return step.consumed
+
+    def _rows(self, step: Step, marks: landmarks.Landmarks) -> dict[TopicPartition, list[Row]]:
+        rows = rows_of(step, self.changelog, self._environment.topic)
+        rows[self.changelog].insert(0, (LANDMARKS_KEY, landmarks.encode(marks), (), None))
+        return rows
 
     def _adapt(self, work: int, seconds: float) -> None:
         """Let the next step take about `STEP_SECONDS`. Where steps end is nowhere seen in what they give."""
@@ -239,7 +266,7 @@ class Unit:
             self._size = min(max(fitting, SMALLEST_STEP), self._limits.batch)
 
     def _check_dead_letters(self, step: Step, records: Sequence[Record]) -> None:
-        if self._limits.dead_letters and step.position.dead_run >= self._limits.dead_letters:
+        if step.consumed and self._limits.dead_letters and step.position.dead_run >= self._limits.dead_letters:
             reasons = {dict(output.headers)["reason"].decode() for output in step.outputs if output.topic == DEAD_LETTERS}
             msg = (
                 f"{self}: the last {step.position.dead_run} events up to offset {records[step.consumed - 1].offset} of {records[0].topic} "
@@ -261,10 +288,10 @@ class Unit:
 
     async def observe_lag(self) -> None:
         """Refresh the lag gauges from what the fetcher knows."""
-        for source in self.sources:
+        for source, position in self.positions().items():
             _, high_watermark = await self._owner.whereabouts(source)
             if high_watermark is not None:
-                self._metrics.lag.labels(self.role, source.topic, self.number).set(max(0, high_watermark - self._seen[source]))
+                self._metrics.lag.labels(self.role, source.topic, self.number).set(max(0, high_watermark - position))
 
     async def _find_dropped_chunks(self) -> None:
         """Where the fetcher is ahead of us and nothing came for two looks in a row, Faust dropped the last chunk of that source."""
@@ -272,14 +299,14 @@ class Unit:
         if not self._gate.is_set() or not self._queue.empty():
             return
         ahead = {}
-        for source in self.sources:
+        for source, position in self.positions().items():
             start, _ = await self._owner.whereabouts(source)
-            if start is not None and start > self._seen[source]:
-                ahead[source] = (start, self._seen[source])
+            if start is not None and start > position:
+                ahead[source] = (start, position)
         dropped = [source for source in ahead if self._ahead.get(source) == ahead[source]]
         self._ahead = ahead
         for source in dropped:
-            await self._fetch_again(source, self._seen[source])
+            await self._fetch_again(source, ahead[source][1])
 
     async def _fetch_again(self, source: TopicPartition, offset: int) -> None:
         log.info("%s: a chunk of %s never came; fetching again from %d", self, source.topic, offset)

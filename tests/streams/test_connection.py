@@ -10,6 +10,8 @@ from engagement.errors import Refused
 from streams.broker.state import BrokerState, process_start, write_state
 from streams.connection import Connection
 
+BEYOND_ANY_CLIENT = ("one:0", "one:65536", "127.0.0.1:99999", "one:٣", "a..b:1", ".:1", f"{'a' * 64}:1", "[zz]:1", "[:::]:1", "\udcff:1")
+
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -54,10 +56,28 @@ def test_a_local_broker_that_died_is_not_found() -> None:
         Connection.find()
 
 
-@pytest.mark.parametrize("address", ["", "kafka", "kafka:", ":9092", "http://kafka:9092", "one:9092;two:9092", "one:9092,", "a b:1"])
+@pytest.mark.parametrize(
+    "address", ["", "kafka", "kafka:", ":9092", "http://kafka:9092", "one:9092;two:9092", "one:9092,", "a b:1", *BEYOND_ANY_CLIENT]
+)
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(Refused, match=r"KAFKA_BOOTSTRAP.*127\.0\.0\.1:9092"):
         Connection(bootstrap=address)
+
+
+def test_a_refused_address_is_told_with_where_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "one")
+    with pytest.raises(Refused, match=r"^KAFKA_BOOTSTRAP: 'one' is not"):
+        Connection.find()
+    for nonsense in ("two", ""):
+        with pytest.raises(Refused, match=rf"^--bootstrap: '{nonsense}' is not"):
+            Connection.find(nonsense)
+
+
+async def test_an_address_that_does_not_answer_is_told_with_where_it_came_from() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(Refused, match="check --bootstrap "):
+            await Connection.find(f"127.0.0.1:{taken.getsockname()[1]}").wait_until_ready(0.1)
 
 
 def test_several_servers_reach_both_clients() -> None:

@@ -150,6 +150,22 @@ async def test_a_deleted_input_topic_is_told_with_the_command_that_mends_it(
     assert await create_environment(kafka, environment) == genesis
 
 
+@pytest.mark.parametrize("is_made_empty", [False, True], ids=["deleted", "empty"])
+async def test_a_lost_rulebook_is_told_and_written_again(
+    kafka: Connection, environment: Environment, topics: Topics, *, is_made_empty: bool
+) -> None:
+    genesis = await create_environment(kafka, environment, partitions=2, rulebook=OTHER_RULEBOOK)
+    rulebooks = environment.topic("rulebooks")
+    await topics.delete(rulebooks)
+    if is_made_empty:  # as a creation leaves it that was killed before its commit
+        await topics.create(rulebooks, 1)
+    with pytest.raises(Refused, match=rf"{rulebooks}.*; run `{environment.create_command}`"):
+        await read_genesis(kafka, environment)
+    assert await create_environment(kafka, environment) == genesis
+    assert (await newest_rulebook(kafka, environment)).version == OTHER_RULEBOOK.version
+    assert await records_in(kafka, environment.topic("account-log"), 0) == [(GENESIS_KEY, encode(genesis))]
+
+
 @pytest.mark.parametrize("short", STATEFUL)
 async def test_a_deleted_state_topic_is_never_made_anew(kafka: Connection, environment: Environment, topics: Topics, short: str) -> None:
     await create_environment(kafka, environment, partitions=1)

@@ -1,7 +1,13 @@
+import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from engagement.days import EARLIEST, LATEST, MS_PER_DAY
 from engagement.errors import Refused
 from engagement.events import Family
 from streams.history.lines import HistoryLine, encode_line, open_history, read_history
@@ -69,6 +75,51 @@ def test_what_is_no_history_line_is_refused_with_its_number() -> None:
     assert "received_at" in refusal(b'{"topic":"web-visits"}')
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"topic":"web-visits","received_at":"2025-01-01T09:00:00Z","key":"\xff"}',
+        b'{"topic":"web-\xff","received_at":"2025-01-01T09:00:00Z"}',
+        b'{"topic":"web-visits","received_at":"2025-01-01T09:00:00Z","value":' + b"[" * 100_000,
+        b'{"topic":"a\\nb","received_at":"2025-01-01T09:00:00Z"}',
+    ],
+)
+def test_what_cannot_be_read_at_all_is_refused_in_one_line(line: bytes) -> None:
+    message = refusal(encode_line(Family.WEB_VISITS, NINE, "v", raw=""), line)
+    assert message.startswith("h.jsonl:2: ")
+    assert "\n" not in message
+
+
+@given(st.binary(max_size=60), st.integers(0, 90), st.integers(0, 20))
+def test_no_bytes_break_the_reader(torn: bytes, start: int, length: int) -> None:
+    line = encode_line(Family.WEB_VISITS, NINE, "v-17", value={"id": "ä"})
+    with suppress(Refused):
+        for read in read_history([line[:start] + torn + line[start + length :]], "h.jsonl"):
+            assert isinstance(read.key_bytes, bytes | None)
+            assert isinstance(read.payload, bytes | None)
+
+
+@pytest.mark.parametrize("year", ["0001", "1999", "2200", "9999"])
+def test_a_year_in_which_nothing_is_received_is_refused(year: str) -> None:
+    message = refusal(b'{"topic":"web-visits","received_at":"%s-12-31T12:00:00-05:00"}' % year.encode())
+    assert message.startswith(f"h.jsonl:1: received_at {year}-12-31 12:00:00-05:00 is not from 2000-01-01 until before 2200-01-01; mend")
+
+
+def test_the_first_and_the_last_instant_can_be_received() -> None:
+    for at in (EARLIEST, LATEST - 1):
+        assert one(encode_line(Family.WEB_VISITS, at, "v", raw="")).received_ms == at
+
+
+def test_a_line_far_behind_the_one_above_is_refused_with_both_times() -> None:
+    lines = [encode_line(Family.WEB_VISITS, at, "v", raw="") for at in (NINE, NINE + 366 * MS_PER_DAY, NINE + 800 * MS_PER_DAY)]
+    assert len(list(read_history(lines[:2], "h.jsonl"))) == 2
+    message = refusal(*lines)
+    assert message.startswith(
+        "h.jsonl:3: received_at 2027-03-12 09:00:00+00:00 is 434 days after the line above (2026-01-02T09:00:00.000Z)"
+    )
+    assert "mend the year of one of them, or split the file between them" in message
+
+
 def test_a_time_without_an_offset_is_refused() -> None:
     assert "write it as 2025-01-01T08:00:00Z" in refusal(b'{"topic":"web-visits","received_at":"2025-01-01T09:00:00"}')
 
@@ -109,6 +160,21 @@ def test_an_interrupted_writing_leaves_the_old_file_and_no_half_one(tmp_path: Pa
         write_half()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_sigterm_leaves_no_half_file(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def write_half() -> None:
+        with open_history(tmp_path / "h.jsonl", "wb") as file:
+            file.write(b"half")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as ended:
+        write_half()
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_device_is_written_to_and_not_replaced() -> None:

@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Iterable
 
 import pytest
+from aiokafka.structs import TopicPartition
 
 from engagement.days import midnight, parse_day
 from engagement.errors import Refused
 from engagement.events import Family
+from engagement.records import Day, decode
 from streams.connection import Connection
 from streams.genesis import create_environment
 from streams.history.arrivals import Arrival, arrivals_by_day
 from streams.history.lines import encode_line, read_history
 from streams.history.play import Played, play_days
-from streams.history.player import open_player
-from streams.topics import Environment
+from streams.history.player import Player, open_player
+from streams.reading import read_to_end, reader
+from streams.topics import LOG, Environment
 
 FIRST = parse_day("2025-01-01")
 
@@ -22,8 +25,8 @@ FIRST = parse_day("2025-01-01")
 class Diary:
     """A stage that writes down what it is told."""
 
-    def __init__(self, last_day: int | None = None) -> None:
-        self.last_day = last_day
+    def __init__(self) -> None:
+        self.last_day: int | None = None
         self.entries: list[str] = []
 
     async def begin(self, day: int) -> None:
@@ -46,6 +49,14 @@ def history(*events: tuple[int, str]) -> Iterable[tuple[int, list[Arrival]]]:
 
 async def told(stage: Diary, *events: tuple[int, str], quiet_days: int = 0, stopping: asyncio.Event | None = None) -> Played:
     return await play_days(stage, history(*events), advance=lambda *_: None, quiet_days=quiet_days, stopping=stopping)
+
+
+async def days_in_log(kafka: Connection, environment: Environment) -> list[int]:
+    async with reader(kafka) as consumer:
+        partition = TopicPartition(environment.topic(LOG), 0)
+        records = [record async for batch in read_to_end(consumer, partition) for record in batch]
+    entries = [decode(record.value) for record in records if record.value is not None]
+    return [entry.day for entry in entries if isinstance(entry, Day)]
 
 
 async def test_a_day_begins_before_its_events_and_one_more_after_the_last() -> None:
@@ -85,13 +96,6 @@ async def test_a_second_file_goes_on_where_the_first_has_ended() -> None:
     ]
 
 
-async def test_a_file_from_before_the_last_day_is_refused_and_nothing_of_it_is_sent() -> None:
-    stage = Diary(last_day=FIRST + 9)
-    with pytest.raises(Refused, match=r"2025-01-09, but the environment's last day is 2025-01-10.*topics create"):
-        await told(stage, (8, "a"))
-    assert stage.entries == []
-
-
 async def test_a_stopped_play_ends_the_day_under_way_and_leaves_out_the_quiet_ones() -> None:
     stage, stopping = Diary(), asyncio.Event()
     stopping.set()
@@ -129,6 +133,50 @@ async def test_without_a_worker_a_play_says_how_to_start_one(kafka: Connection, 
             await play_days(player, history((0, "a")), advance=lambda *_: None)
 
 
+async def test_a_file_from_before_the_last_day_is_refused_and_the_play_under_way_goes_on(kafka: Connection, prefix: str) -> None:
+    environment = Environment(prefix)
+    await create_environment(kafka, environment, partitions=1, clock="played")
+    async with open_player(kafka, environment) as first:
+        await first.begin(FIRST + 9)
+        async with open_player(kafka, environment) as second:
+            with pytest.raises(Refused, match=r"2025-01-09, but the environment's last day is 2025-01-10.*topics create"):
+                await play_days(second, history((8, "a")), advance=lambda *_: None)
+        async with open_player(kafka, environment) as third:
+            with pytest.raises(
+                Refused, match=r"begins on 2026-01-13, 368 days after the environment's last day 2025-01-10.*mend its dates"
+            ):
+                await play_days(third, history((377, "a")), advance=lambda *_: None)
+        await first.begin(FIRST + 10)
+        assert first.last_day == FIRST + 10
+
+
+async def test_a_day_that_another_play_has_begun_meanwhile_is_not_begun_again(kafka: Connection, prefix: str) -> None:
+    environment = Environment(prefix)
+    await create_environment(kafka, environment, partitions=1, clock="played")
+    async with open_player(kafka, environment) as waiting:
+        async with open_player(kafka, environment) as other:
+            await other.begin(FIRST + 1)
+        with pytest.raises(Refused, match=r"2025-01-01, but the environment's last day is 2025-01-02"):
+            await waiting.begin(FIRST)
+        await waiting.begin(FIRST + 2)
+        assert await days_in_log(kafka, environment) == [FIRST + 1, FIRST + 2]
+
+
+@pytest.mark.usefixtures("fenced_producers")
+async def test_of_two_plays_that_begin_at_once_one_goes_on(kafka: Connection, prefix: str) -> None:
+    environment = Environment(prefix)
+    await create_environment(kafka, environment, partitions=1, clock="played")
+    async with open_player(kafka, environment) as one, open_player(kafka, environment) as other:
+
+        async def two_days(player: Player) -> None:
+            await player.begin(FIRST)
+            await player.begin(FIRST + 1)
+
+        outcomes = await asyncio.gather(two_days(one), two_days(other), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [Refused]
+    assert await days_in_log(kafka, environment) == [FIRST, FIRST + 1]
+
+
 @pytest.mark.usefixtures("fenced_producers")
 async def test_a_second_player_takes_over_and_the_first_says_so(kafka: Connection, prefix: str) -> None:
     environment = Environment(prefix)
@@ -138,5 +186,5 @@ async def test_a_second_player_takes_over_and_the_first_says_so(kafka: Connectio
         async with open_player(kafka, environment) as second:
             assert second.last_day == FIRST
             await second.begin(FIRST + 1)
-            with pytest.raises(Refused, match="another `mqa play` took over"):
+            with pytest.raises(Refused, match="another `mqa play` has taken over"):
                 await first.begin(FIRST + 1)

@@ -35,7 +35,7 @@ class Log:
         """As a worker would: everything in the log, committed with its state."""
         fold = Qualify(topic=self.source.topic, partition=0)
         async with reader(self.kafka) as consumer, make_producer(self.kafka, "qualify") as producer:
-            await restore(self.kafka, consumer, self.changelog, fold, stale=lambda: False, clock=lambda _: None)
+            await restore(self.kafka, consumer, self.changelog, fold, stale=lambda: False, beside={})
             records = [record async for batch in read_to_end(consumer, self.source) for record in batch]
             step = fold.step(records, 1_000)
             rows = rows_of(step, self.changelog, self.environment.topic)
@@ -46,9 +46,16 @@ class Log:
     async def open(self) -> Qualify:
         fold = Qualify(topic=self.source.topic, partition=0)
         async with make_producer(self.kafka, "qualify"), reader(self.kafka) as consumer:  # fenced: the last commit is whole
-            await restore(self.kafka, consumer, self.changelog, fold, stale=lambda: False, clock=lambda _: None)
+            await restore(self.kafka, consumer, self.changelog, fold, stale=lambda: False, beside={})
             await check_sources(
-                self.kafka, consumer, [self.source], fold, group=self.environment.group, changelog=self.changelog, accept_loss=()
+                self.kafka,
+                consumer,
+                [self.source],
+                fold,
+                environment=self.environment,
+                changelog=self.changelog,
+                landmarks={},
+                accept_loss=(),
             )
         return fold
 

@@ -68,10 +68,37 @@ async def test_with_another_partition_count_it_names_both(kafka: Connection, pre
     assert_refused(await asyncio.to_thread(run_worker, kafka.bootstrap, prefix), f"{prefix}web-visits", "3", "2")
 
 
-async def test_with_a_taken_port_it_names_the_option(kafka: Connection, prefix: str, taken_port: int):
-    await create(kafka, prefix)
-    outcome = await asyncio.to_thread(run_worker, kafka.bootstrap, prefix, "--port", str(taken_port))
+def test_a_taken_port_is_named_before_anything_else_is_tried(closed_port: int, prefix: str, taken_port: int):
+    outcome = run_worker(f"127.0.0.1:{closed_port}", prefix, "--port", str(taken_port))
     assert_refused(outcome, f"--port {taken_port}", "take another")
+
+
+@pytest.mark.parametrize(("host", "port"), [("no-such-host.invalid", "0"), ("192.0.2.1", "0")])
+def test_an_address_that_is_not_this_machine_s_is_named(closed_port: int, prefix: str, host: str, port: str):
+    assert_refused(run_worker(f"127.0.0.1:{closed_port}", prefix, "--host", host, "--port", port), host, "--host")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "range_"),
+    [("--port", value, "-1<=x<=65535") for value in ("99999", "-2")]
+    + [("--session-timeout", value, "6<=x<=40") for value in ("0", "-10", "5", "1000000000")]
+    + [("--session-timeout", value, "not a valid integer") for value in ("nan", "inf")],
+)
+def test_a_number_that_cannot_be_is_named_with_its_option(closed_port: int, prefix: str, option: str, value: str, range_: str):
+    status, message = run_worker(f"127.0.0.1:{closed_port}", prefix, option, value)
+    assert status == 2
+    last = message.strip().splitlines()[-1]
+    assert option in last
+    assert value in last
+    assert range_ in last
+
+
+@pytest.mark.parametrize("place", ["nonsense", "{prefix}web-visits", "{prefix}web-visits/2", "{prefix}tier-changes/0", "web-visits/0"])
+async def test_a_loss_that_no_worker_can_meet_is_not_accepted(kafka: Connection, prefix: str, place: str):
+    await create(kafka, prefix)
+    named = place.format(prefix=prefix)
+    outcome = await asyncio.to_thread(run_worker, kafka.bootstrap, prefix, "--accept-loss", named)
+    assert_refused(outcome, f"--accept-loss {named}:", f"{prefix}web-visits", f"{prefix}account-log", "/0 to /1")
 
 
 async def test_real_people_need_a_secret_of_their_own(kafka: Connection, prefix: str):
