@@ -9,22 +9,33 @@ from typing import Literal
 
 import msgspec
 
-from engagement.account import AccountState
-from engagement.days import iso_instant, midnight
-from engagement.judging import Evaluation, Judge, Move
+from engagement.account import AccountState, Pin
+from engagement.days import iso_day, iso_instant, midnight
+from engagement.judging import Evaluation, Judge, Move, is_fall
 from engagement.machine import Output
 from engagement.scoring import Factor
 
-Reason = Literal["signal", "update", "silence", "suppression"]
+Reason = Literal["signal", "update", "retraction", "silence", "suppression", "pin", "restatement"]
+Mode = Literal["live", "baseline"]
+"""``baseline``: a history is being played; nobody is to be alerted."""
 
 
 class Cause(msgspec.Struct, kw_only=True, frozen=True):
     """The log record that caused a change."""
 
-    name: str  # ``<input family>:<event id>`` or ``day:2025-01-01``
+    name: str  # ``<input family>:<event id>``, ``day:2025-01-01`` or ``activation:<rulebook version>``
     reason: Reason
     effective_at: int  # ms
     offset: int  # in the log partition
+
+
+class Pinned(msgspec.Struct, kw_only=True, frozen=True):
+    """A person's decision, beside what the machine computed."""
+
+    computed: str  # the rung it would stand on
+    reason: str | None
+    author: str | None
+    until: str | None  # the last day on which it holds
 
 
 class TierChange(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
@@ -49,6 +60,10 @@ class TierChange(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "fr
     grade: str
     value: str
     people: int
+    surges: tuple[str, ...]  # topics and needs
+    segments: tuple[str, ...]
+    cluster: str | None
+    pin: Pinned | None  # on this ladder
     factors: tuple[Factor, ...]
     crm_id: str | None
     owner: str | None
@@ -64,30 +79,35 @@ def tier_change(
     *, account: str, state: AccountState, move: Move, evaluation: Evaluation, judge: Judge, cause: Cause, expires: int | None
 ) -> TierChange:
     """Word one move. ``state`` already stands on the new rungs and has this change's sequence."""
-    ladder, origin, target = move
-    up = target > origin
-    between = ladder.names[origin + 1 : target] if up else ladder.names[origin - 1 : target : -1]
+    ladder, facts = move.ladder, evaluation.facts
+    target = ladder.names.index(move.target)
+    origin = ladder.names.index(move.origin) if move.origin in ladder.names else 0  # a rung that the rulebook no longer has
+    between = ladder.names[origin + 1 : target] if target >= origin else ladder.names[origin - 1 : target : -1]
     identity = "\0".join((account, ladder.name, str(state.sequence), judge.version, cause.name))
     return TierChange(
         id=sha256(identity.encode()).hexdigest()[:32],
         account=account,
         sequence=state.sequence,
         ladder=ladder.name,
-        from_=ladder.names[origin],
-        to=ladder.names[target],
+        from_=move.origin,
+        to=move.target,
         passed=tuple(between),
-        direction="promotion" if up else "demotion",
-        qualified=any(rung.name == QUALIFIED_RUNG and rung.enter.holds(evaluation.facts) for rung in ladder.rungs[origin:target]),
-        reason="suppression" if evaluation.facts.suppressed else cause.reason,
+        direction="demotion" if is_fall(move) else "promotion",
+        qualified=any(rung.name == QUALIFIED_RUNG and rung.enter.holds(facts) for rung in ladder.rungs[origin:target]),
+        reason=_reason(move, facts.suppressed, cause),
         cause=cause.name,
         effective_at=iso_instant(cause.effective_at),
         expires_at=None if expires is None else iso_instant(midnight(expires)),
-        score=evaluation.facts.score,
+        score=facts.score,
         fit=evaluation.fit.score,
         fit_known=evaluation.fit.known,
         grade=evaluation.fit.grade,
-        value=evaluation.facts.value,
-        people=evaluation.facts.people,
+        value=facts.value,
+        people=facts.people,
+        surges=facts.surges,
+        segments=tuple(facts.segments),
+        cluster=evaluation.cluster,
+        pin=None if move.pin is None else _pinned(move, move.pin),
         factors=evaluation.factors,
         crm_id=state.crm_id,
         owner=state.owner,
@@ -96,7 +116,21 @@ def tier_change(
     )
 
 
-def change_output(change: TierChange, partition: int, cause: Cause) -> Output:
+def _reason(move: Move, suppressed: bool, cause: Cause) -> Reason:  # noqa: FBT001 - it has one caller
+    if cause.reason == "restatement":
+        return cause.reason
+    if suppressed:
+        return "suppression"
+    is_persons = move.pin is not None or (move.own_target == move.own_origin and move.target == move.own_target)
+    return "pin" if is_persons else cause.reason
+
+
+def _pinned(move: Move, pin: Pin) -> Pinned:
+    until = None if pin.until is None else iso_day(pin.until)
+    return Pinned(computed=move.own_target, reason=pin.reason, author=pin.author, until=until)
+
+
+def change_output(change: TierChange, partition: int, cause: Cause, mode: Mode) -> Output:
     """Wrap a change as a record of ``tier-changes``: the body, and around it the CloudEvents and log coordinates."""
     headers = {
         "content-type": "application/json",
@@ -106,7 +140,7 @@ def change_output(change: TierChange, partition: int, cause: Cause) -> Output:
         "ce_type": "mqa.tier-change.v1",
         "ce_subject": change.account,
         "ce_time": change.effective_at,
-        "mode": "live",
+        "mode": mode,
         "mqa-log": f"{partition}/{cause.offset}",
     }
     return Output(

@@ -60,6 +60,10 @@ class AcceptedIds:
         self._step_received = array("q")
         self._step_newest: dict[int, int] = {}
 
+    def remember(self, *, window: int, count: int) -> None:
+        """Change, between steps, when an id is out. One that was out stays so where its row is gone, and else may come back in."""
+        self._window, self._count = window, count
+
     def begin(self) -> None:
         """Start a step; what an unaccepted one added is forgotten."""
         self._step_hashes = array("q")

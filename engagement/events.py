@@ -3,6 +3,7 @@
 Unknown optional fields are kept by Kafka and ignored here; an unknown major ``schema_version`` is a dead letter.
 """
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -91,6 +92,43 @@ class Opportunity(BaseModel):
     amount: Whole | None = None
 
 
+class Pin(BaseModel):
+    """A person's decision: the account stands on this rung through the day ``until``, whatever the numbers say."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    ladder: Name
+    rung: Name | None = None  # None takes the pin off
+    reason: Text | None = None
+    author: Name | None = None
+    until: date | None = None
+
+
+class RetractedEvent(BaseModel):
+    """An event as it was counted: what is to be taken out of the account again."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    id: Name
+    occurred_at: AwareDatetime
+    kind: Name | None = None
+    url: Text | None = None  # of a page view, instead of its kind
+    email: Name | None = None
+    topic: Name | None = None
+    seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+
+
+class Retraction(BaseModel):
+    """What should never have counted: everything a person did so far, or single events."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    person: Name | None = None  # an e-mail address
+    events: list[RetractedEvent] = []
+    reason: Text | None = None
+    author: Name | None = None
+
+
 class AccountUpdate(Event):
     """What is known about an account, and what people decided. A field that is absent stays; ``null`` clears it.
 
@@ -111,6 +149,8 @@ class AccountUpdate(Event):
     disposition: Disposition | None = None
     opportunity: Opportunity | None = None
     contacts: list[Contact] | None = None  # added to those known
+    pin: Pin | None = None  # null takes all pins off
+    retract: Retraction | None = None
 
 
 MODELS: dict[Family, type[Event]] = {

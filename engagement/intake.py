@@ -69,6 +69,12 @@ class Intake:
         self._table = Table()
         self._position = IntakePosition()
 
+    def use(self, rulebook: Rulebook) -> None:
+        """Settle by ``rulebook`` what comes in the steps after this. A step that was made before can still be accepted."""
+        self._judge = Judge(rulebook, self._identity)
+        for ids in self._ids.values():
+            ids.remember(window=rulebook.intake.dedupe_window, count=rulebook.intake.dedupe_count)
+
     @property
     def position(self) -> IntakePosition:
         """As last accepted or loaded."""

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
-from engagement.days import day_of
+from engagement import records
+from engagement.days import day_of, parse_day, to_ms
 from engagement.decoding import Dead, Decoded
-from engagement.events import AccountUpdate, Contact, Event, Family, IntentSignal, WebVisit
+from engagement.events import AccountUpdate, Contact, Event, Family, IntentSignal, Pin, RetractedEvent, Retraction, WebVisit
 from engagement.identity import Identity, normalize_email
 from engagement.pages import DEFAULT_KIND, Pages
 from engagement.records import Said, Signal, Source, Update
@@ -49,6 +50,8 @@ class Judge:
     def __init__(self, rulebook: Rulebook, identity: Identity) -> None:
         self._identity = identity
         self._kinds = frozenset(rulebook.signals)
+        self._min_scores = {kind: rule.min_score for kind, rule in rulebook.signals.items()}
+        self._rungs = {ladder.name: ladder.names for ladder in rulebook.ladders}
         self._pages = Pages({kind: rule.urls for kind, rule in rulebook.signals.items()}, rulebook.ignore_urls)
         self._horizon = rulebook.intake.horizon
         self._skew = rulebook.intake.skew
@@ -101,6 +104,8 @@ class Judge:
         email = None if signal.email is None else self._address("email", signal.email)
         if signal.kind not in self._kinds:
             raise Dead("unknown_kind", f"kind = {signal.kind!r}: the rulebook's signals have no such kind")
+        if signal.score is not None and signal.score < self._min_scores[signal.kind]:
+            raise _Filtered("below_min_score")
         return self._signal(signal, signal.kind, email, circumstances, topic=signal.topic, score=signal.score)
 
     def _signal(
@@ -133,6 +138,10 @@ class Judge:
         fields = update.model_dump(include=update.model_fields_set - _ENVELOPE, exclude_unset=True)
         if update.contacts is not None:
             fields["contacts"] = self._committee(update.contacts)
+        if update.pin is not None:
+            fields["pin"] = self._pin(update.pin)
+        if update.retract is not None:
+            fields["retract"] = self._retraction(update.retract)
         if self._identity.registrable(update.account) is None:
             raise Dead("invalid", f"account = {update.account!r}: Input should be a registrable domain")
         entry = Update(
@@ -149,6 +158,37 @@ class Judge:
         """Person hash -> role; of a person named twice the last counts."""
         return {
             self._identity.person(self._address(f"contacts.{n}.email", contact.email)): contact.role for n, contact in enumerate(contacts)
+        }
+
+    def _pin(self, pin: Pin) -> records.Pin:
+        rungs = self._rungs.get(pin.ladder)
+        if rungs is None:
+            raise Dead("invalid", f"pin.ladder = {pin.ladder!r}: Input should be a ladder of the rulebook")
+        if pin.rung is not None and pin.rung not in rungs:
+            raise Dead("invalid", f"pin.rung = {pin.rung!r}: Input should be a rung of the ladder {pin.ladder}")
+        until = None if pin.until is None else parse_day(pin.until.isoformat())
+        return {"ladder": pin.ladder, "rung": pin.rung, "reason": pin.reason, "author": pin.author, "until": until}
+
+    def _retraction(self, said: Retraction) -> records.Retraction:
+        return {
+            "person": None if said.person is None else self._identity.person(self._address("retract.person", said.person)),
+            "events": [self._retracted(f"retract.events.{n}", event) for n, event in enumerate(said.events)],
+            "reason": said.reason,
+            "author": said.author,
+        }
+
+    def _retracted(self, path: str, event: RetractedEvent) -> records.RetractedEvent:
+        """Say of an event what it was counted as."""
+        kind = event.kind if event.url is None else self._pages.look_up(event.url).kind
+        if kind is None or kind not in self._kinds:
+            raise Dead("invalid", f"{path}.kind = {kind!r}: Input should be a kind of the rulebook, or url an address of one")
+        return {
+            "id": event.id,
+            "kind": kind,
+            "day": day_of(to_ms(event.occurred_at)),
+            "person": None if event.email is None else self._identity.person(self._address(f"{path}.email", event.email)),
+            "topic": event.topic,
+            "seconds": event.seconds,
         }
 
     def _address(self, path: str, said: str) -> str:

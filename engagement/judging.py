@@ -1,24 +1,41 @@
 """A rulebook applied to an account on a rule day: facts, rungs, and when silence moves it next."""
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
-from engagement.account import AccountState, Standing
-from engagement.conditions import Facts
+from engagement import surge
+from engagement.account import ANONYMOUS, MERGED, AccountState, Pin, Standing
+from engagement.conditions import Condition, Facts, Silence
 from engagement.fit import Fit, fit_of, value_of
+from engagement.headroom import Headroom
 from engagement.ladders import Ladder, next_change_day, next_rung
-from engagement.rulebook import Rulebook, load_rulebook
-from engagement.scoring import Factor, Scoring
+from engagement.quantities import THOUSAND
+from engagement.records import Signal
+from engagement.rulebook import BOTTOMS, Rulebook, load_rulebook
+from engagement.scoring import Factor, Scoring, Tally
+from engagement.segments import cluster_of
 
 
 class Move(NamedTuple):
-    """A ladder on which an account goes from one rung number to another."""
+    """What one record does to an account on one ladder. Rungs are names.
+
+    Where a pin is or was, the rung on which it stands (``origin`` to ``target``) and the machine's own differ.
+    """
 
     ladder: Ladder
-    origin: int
-    target: int
+    origin: str
+    target: str
+    own_origin: str
+    own_target: str
+    pin: Pin | None  # the active one
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the account stands elsewhere after it."""
+        return self.origin != self.target
 
 
 class Evaluation(NamedTuple):
@@ -28,6 +45,7 @@ class Evaluation(NamedTuple):
     facts: Facts
     factors: tuple[Factor, ...]
     fit: Fit
+    cluster: str | None
 
 
 class Judge:
@@ -37,81 +55,210 @@ class Judge:
         self.rulebook = rulebook
         self.version = version  # as the log names it
         self._scoring = Scoring(rulebook)
-        spans = [days for ladder in rulebook.ladders for condition in ladder.conditions for _, days in condition.spans]
-        dwells = [rung.dwell for ladder in rulebook.ladders for rung in ladder.rungs]
-        self._horizon = max(self._scoring.horizon, *spans, *dwells, 1)
+        known = {ladder.name: ladder for ladder in rulebook.ladders}
+        self._ladders = tuple(known.get(name) or Ladder(name, (bottom,), ()) for name, bottom in BOTTOMS.items())
+        conditions = [
+            *rulebook.conditions_by_segment.values(),
+            *(condition for ladder in rulebook.ladders for condition in ladder.conditions),
+        ]
+        rungs = [rung for ladder in rulebook.ladders for rung in ladder.rungs]
+        self._words = tuple(word for condition in conditions for word in condition.words if word.silence != Silence.CONSTANT)
+        self._silence = max((condition.silence for ladder in rulebook.ladders for condition in ladder.conditions), default=Silence.CONSTANT)
+        self._asked = frozenset(kind for word in self._words for kind in word.kinds)
+        self._spans = [word.span or 0 for word in self._words] + [rung.dwell for rung in rungs] + [rung.cool_down for rung in rungs]
+        self._horizon = max(self._scoring.horizon, *self._spans, 1)
+        self._plain_kinds = frozenset(kind for kind, rule in rulebook.signals.items() if not rule.act_now)
+        self._third_party_kinds = frozenset(kind for kind, rule in rulebook.signals.items() if rule.third_party)
         self._suppressed = frozenset(rulebook.suppress)
+        self._suppressed_accounts = frozenset(rulebook.suppress_accounts)
 
-    def facts(self, state: AccountState, day: int) -> Facts:
+    def facts(self, account: str, state: AccountState, day: int) -> Facts:
         """Gather what conditions look at; ``rungs`` is empty until ladders are judged."""
-        scoring = self._scoring
+        return self.tallied(account, state, day)[0]
+
+    def tallied(self, account: str, state: AccountState, day: int) -> tuple[Facts, Tally]:
+        """Gather what conditions look at, and what it was made from."""
+        scoring, rulebook = self._scoring, self.rulebook
         tally = scoring.tally(state, day)
         active = scoring.last_activity(state)
-        return Facts(
+        facts = Facts(
             score=scoring.score(tally),
             people=len(tally.people),
-            active_days=tally.active_days,
+            active_days=len(tally.days),
             first_party=tally.first_party,
             roles=len({state.roles[person] for person in tally.people} - {None}),
             act_now_age=tally.act_now_age,
             idle=None if active is None else max(0, day - active),
-            grade=fit_of(state, self.rulebook).grade,
-            value=value_of(state, self.rulebook),
-            relationship=state.relationship,
-            disposition=state.disposition,
-            opportunities=frozenset(each["stage"] for each in state.opportunities.values()),
-            listed=state.listed_tier,
-            strategic=state.strategic is True,
-            suppressed=state.relationship in self._suppressed,
+            grade=fit_of(state, rulebook).grade,
+            value=value_of(state, rulebook),
+            suppressed=state.relationship in self._suppressed or account in self._suppressed_accounts,
+            committee=self._committee(state),
+            blocked=rulebook.committee is not None and not self._known_roles(state).isdisjoint(rulebook.committee.blockers),
+            surges=surge.surging(state, day, rulebook, scoring.excluded(state)),
+            state=state,
+            signals=lambda kinds, span: scoring.signals(state, day, kinds, span),
+            people_with=lambda roles, least: scoring.people_with(state, tally, roles, least),
+            segments=[],
             rungs={},
         )
+        for name, condition in rulebook.conditions_by_segment.items():
+            if condition.holds(facts):
+                facts.segments.append(name)
+        return facts, tally
 
-    def evaluate(self, state: AccountState, day: int) -> Evaluation:
+    def headroom(self, state: AccountState, day: int, facts: Facts, tally: Tally) -> Headroom:
+        """Say which signals the account bears from ``day`` on, where it was judged as ``facts`` and did not move."""
+        asked = [word for word in self._words if not word.holds(facts)]  # those that hold already hold with more signals too
+        operators = {word.operator for word in asked}
+        is_lasting = self.is_fading(state)
+        kinds = self._plain_kinds if facts.first_party else self._plain_kinds & self._third_party_kinds
+        if "idle_under" in operators:
+            kinds = frozenset()
+        some_people = _NONE if "people_with" in operators else tally.people
+        return Headroom(
+            day=day,
+            is_lasting=is_lasting,
+            kinds=kinds.difference(*(word.kinds for word in asked)),
+            has_topics=self._silence < Silence.RESTLESS,
+            points=_least(asked, "score") - facts.score,
+            people=some_people | {ANONYMOUS, MERGED},
+            people_left=_least(asked, "people") - facts.people if is_lasting and "people_with" not in operators else 1,
+            roles_left=_least(asked, "roles") - facts.roles,
+            days=tally.days,
+            days_left=_least(asked, "active_days") - len(tally.days) if is_lasting else 1,
+            worth=self._scoring.worth,
+        )
+
+    def evaluate(self, account: str, state: AccountState, day: int) -> Evaluation:
         """Evaluate an account as it is judged on ``day``; ``facts.rungs`` says where it would then stand."""
-        facts = self.facts(state, day)
+        facts = self.facts(account, state, day)
         self.moves(state, day, facts)
         return self.explain(state, day, facts)
 
-    def is_worthless(self, kind: str) -> bool:
-        """Whether signals of this kind are counted and change no fact."""
-        return not self._scoring.counts(kind)
+    @property
+    def scoring(self) -> Scoring:
+        """The rulebook's weights, decay and caps."""
+        return self._scoring
+
+    def is_worthless(self, signal: Signal) -> bool:
+        """Whether a signal is counted and changes no fact: it is worth nothing, and no condition counts its kind or topic."""
+        silent = signal.topic is None or self._silence != Silence.RESTLESS
+        return silent and signal.kind not in self._asked and not self._scoring.counts(signal.kind)
 
     def explain(self, state: AccountState, day: int, facts: Facts) -> Evaluation:
         """Put beside the facts of ``day`` what explains them."""
-        return Evaluation(day, facts, self._scoring.factors(state, day), fit_of(state, self.rulebook))
+        rulebook = self.rulebook
+        return Evaluation(day, facts, self._scoring.factors(state, day), fit_of(state, rulebook), cluster_of(state, rulebook.cluster))
 
     def moves(self, state: AccountState, day: int, facts: Facts) -> list[Move]:
-        """Judge every ladder in order; a later one sees the earlier one's new rung. Fills ``facts.rungs``."""
+        """Judge every ladder in order; a later one sees where the account stands on the earlier one then. Fills ``facts.rungs``."""
         moves = []
-        for ladder in self.rulebook.ladders:
+        for ladder in self._ladders:
+            bottom = ladder.names[0]
             standing = state.standings.get(ladder.name)
-            current, held = (0, 0) if standing is None else (ladder.names.index(standing.rung), day - standing.since)
-            target = facts.rungs[ladder.name] = next_rung(ladder, current, held, facts)
-            if target != current:
-                moves.append(Move(ladder, current, target))
+            own = state.computed.get(ladder.name, standing)
+            origin = bottom if standing is None else standing.rung
+            own_origin = bottom if own is None else own.rung
+            current, held = (0, 0) if own is None or own.rung not in ladder.names else (ladder.names.index(own.rung), day - own.since)
+            own_target = ladder.names[next_rung(ladder, current, held, self._resting(state, ladder, day), facts)]
+            pin = self._pin(state, ladder, day, facts)
+            target = own_target if pin is None else pin.rung
+            facts.rungs[ladder.name] = ladder.names.index(target)
+            was_pinned = ladder.name in state.computed
+            if (origin, own_origin, was_pinned) != (target, own_target, pin is not None):
+                moves.append(Move(ladder, origin, target, own_origin, own_target, pin))
         return moves
 
-    def due(self, state: AccountState, day: int) -> int | None:
-        """Return the first day after ``day`` on which silence moves the account on some ladder; None where none does."""
-        if not state.standings:
-            return None  # at the bottom of every ladder
-        newest = self._scoring.last_activity(state)
-        settled = max(day, day if newest is None else newest) + self._horizon
-        return next_change_day(lambda later: bool(self.moves(state, later, self.facts(state, later))), day, settled)
+    def due(self, account: str, state: AccountState, day: int) -> int | None:
+        """Return the first day after ``day`` on which silence may move the account on some ladder; None where none does."""
+        if self._silence == Silence.RESTLESS and surge.is_remembered(state, day):
+            return day + 1
+        is_fading = self.is_fading(state) and not state.pins
+        if is_fading and not state.standings:
+            return None  # at the bottom of every ladder, and nothing rises in silence
+        newest = max((each for history in state.kinds.values() for each in history.days), default=day)  # a signal may be dated ahead
+        ends = [pin.until + 1 for pin in state.pins.values() if pin.until is not None]
+        settled = max([day, *ends, newest]) + self._horizon
 
-    def expiry(self, state: AccountState, day: int, ladder: Ladder) -> int | None:
+        def moves_on(later: int) -> bool:
+            return bool(self.moves(state, later, self.facts(account, state, later)))
+
+        return next_change_day(moves_on, moves_on if is_fading else lambda later: self._signature(account, state, later), day, settled)
+
+    def is_fading(self, state: AccountState) -> bool:
+        """Whether silence can only take away from the account, so that a plain signal can only put off its due day."""
+        return self._silence <= Silence.FADING and not state.falls
+
+    def forget(self, state: AccountState, day: int) -> None:
+        """Drop what no longer matters on ``day`` or later: counts beyond the history, and pins and cool-downs that are over."""
+        state.forget_before(day - self.rulebook.history_days + 1)
+        if any(pin.until is not None and pin.until < day for pin in state.pins.values()):
+            state.pins = {ladder: pin for ladder, pin in state.pins.items() if pin.until is None or pin.until >= day}
+        if state.falls:
+            resting = {ladder.name: self._resting(state, ladder, day) for ladder in self._ladders}
+            state.falls = {
+                ladder: {rung: fell for rung, fell in falls.items() if rung in resting[ladder]}
+                for ladder, falls in state.falls.items()
+                if resting.get(ladder)
+            }
+
+    def expiry(self, account: str, state: AccountState, day: int, ladder: Ladder) -> int | None:
         """Return the day on which the account falls on this ladder if nothing more happens; None where it never does.
 
-        Falls of the other ladder on the way are played through, since this one may ask for a rung there.
+        Moves of the other ladder on the way are played through, since this one may ask for a rung there.
         """
-        silent = msgspec.structs.replace(state, standings=dict(state.standings))
-        while (due := self.due(silent, day)) is not None:
-            day = due
-            moves = self.moves(silent, day, self.facts(silent, day))
-            if any(move.ladder is ladder for move in moves):
-                return day
-            stand(silent, moves, day)
+        for later, moves in self.in_silence(account, state, day):
+            if any(move.ladder is ladder and move.is_seen and is_fall(move) for move in moves):
+                return later
         return None
+
+    def in_silence(self, account: str, state: AccountState, day: int) -> Iterator[tuple[int, list[Move]]]:
+        """Yield the days after ``day`` on which the account moves if nothing more happens, and how; ``state`` stays as it is."""
+        silent = apart(state)
+        while (due := self.due(account, silent, day)) is not None:
+            day = due
+            moves = self.moves(silent, day, self.facts(account, silent, day))
+            stand(silent, moves, day)
+            if moves:
+                yield day, moves
+
+    def _signature(self, account: str, state: AccountState, day: int) -> tuple[object, ...]:
+        """All that decides how the account moves on ``day``: each part changes at most once in silence."""
+        facts = self.facts(account, state, day)
+        holds = tuple(word.holds(facts) for word in self._words if word.operator not in ("segment", "surge", "surging"))
+        standings = [*state.standings.items(), *state.computed.items()]
+        rungs = [
+            (day - standing.since >= rung.dwell)
+            for name, standing in standings
+            for ladder in self._ladders
+            for rung in ladder.rungs
+            if standing is not None and (ladder.name, rung.name) == (name, standing.rung)
+        ]
+        resting = [self._resting(state, ladder, day) for ladder in self._ladders]
+        pins = [pin.until is None or day <= pin.until for pin in state.pins.values()]
+        return holds, rungs, resting, pins
+
+    def _committee(self, state: AccountState) -> int:
+        rule = self.rulebook.committee
+        if rule is None:
+            return 0
+        return THOUSAND * len(self._known_roles(state).intersection(rule.required)) // len(set(rule.required))
+
+    def _known_roles(self, state: AccountState) -> set[str]:
+        """The roles of everyone who is known, but for those that take a person out of everything."""
+        return {role for role in state.roles.values() if role is not None and self.rulebook.roles.get(role, THOUSAND)}
+
+    def _resting(self, state: AccountState, ladder: Ladder, day: int) -> frozenset[str]:
+        falls = state.falls.get(ladder.name)
+        if not falls:
+            return _NONE
+        return frozenset(rung.name for rung in ladder.rungs if rung.name in falls and day - falls[rung.name] < rung.cool_down)
+
+    def _pin(self, state: AccountState, ladder: Ladder, day: int, facts: Facts) -> Pin | None:
+        pin = state.pins.get(ladder.name)
+        if pin is None or facts.suppressed or pin.rung not in ladder.names or (pin.until is not None and day > pin.until):
+            return None
+        return pin
 
 
 @lru_cache(maxsize=8)
@@ -123,10 +270,55 @@ def judge_by(text: str, version: str) -> Judge:
     return Judge(load_rulebook(text, f"rulebook {version}"), version)
 
 
+def apart(state: AccountState) -> AccountState:
+    """Copy a state so that it may `stand` elsewhere than the original; they share what was counted and said."""
+    return msgspec.structs.replace(
+        state,
+        standings=dict(state.standings),
+        computed=dict(state.computed),
+        falls={name: dict(falls) for name, falls in state.falls.items()},
+    )
+
+
 def stand(state: AccountState, moves: list[Move], day: int) -> None:
-    """Put the account on the rungs to which it moves."""
-    for ladder, _, target in moves:
-        if target == 0:
-            del state.standings[ladder.name]
+    """Put the account, and where it is pinned the machine's own standing, on the rungs to which they move."""
+    for move in moves:
+        ladder = move.ladder
+        own = state.computed.pop(ladder.name, state.standings.get(ladder.name))
+        if move.own_target != move.own_origin:
+            _note_falls(state, move, day)
+            own = None if move.own_target == ladder.names[0] else Standing(move.own_target, day)
+        shown = own
+        if move.pin is not None:
+            state.computed[ladder.name] = own
+            before = state.standings.get(ladder.name)
+            shown = before if before is not None and before.rung == move.target else Standing(move.target, day)
+        if shown is None or move.target == ladder.names[0]:
+            state.standings.pop(ladder.name, None)
         else:
-            state.standings[ladder.name] = Standing(ladder.names[target], day)
+            state.standings[ladder.name] = shown
+
+
+def is_fall(move: Move) -> bool:
+    """Whether the account stands lower after it. A rung that the rulebook no longer has is below all others but the bottom's equal."""
+    names = move.ladder.names
+    return names.index(move.target) < names.index(move.origin) if move.origin in names else move.target == names[0]
+
+
+def _note_falls(state: AccountState, move: Move, day: int) -> None:
+    names = move.ladder.names
+    if move.own_origin not in names:
+        return
+    low, high = names.index(move.own_target), names.index(move.own_origin)
+    for rung in move.ladder.rungs[low:high]:
+        if rung.cool_down:
+            state.falls.setdefault(move.ladder.name, {})[rung.name] = day
+
+
+def _least(asked: Iterable[Condition], operator: str) -> int:
+    """Return the lowest amount that these words of that operator ask for."""
+    return min((word.amount for word in asked if word.operator == operator and word.amount is not None), default=_ENDLESS)
+
+
+_ENDLESS = 1 << 62
+_NONE: frozenset[str] = frozenset()

@@ -22,17 +22,21 @@ earns nothing unless ``unknown`` is listed, but what was earned is not lost beca
 account is at the bottom of every ladder, at once. It is still scored, so that the day the relationship changes it stands where
 it has earned.
 
+A rung that was lost may have a *cool-down*: for so many days after the fall it is no candidate for 1.
+
+A *pin* is a person's decision: while it is active the account stands where it says, and what the machine would do goes on beside it,
+with its own rung and its own days held. Suppression beats a pin.
+
 Silence
 -------
-Days pass and nothing happens: points only decay, people and active days only leave the window, spans only run out, dwells only
-end; what updates said stays. So every condition is monotone in silence, from true to false and never back, and with it every
-rung: silence never promotes, and "some ladder moves on day d" is false up to some day and true from there on. That first day is
-the account's *due day*, found by bisection (`next_change_day`) rather than by judging every account every day. A plain signal can
-only postpone it, so until then the old one stands as a lower bound: judged on that day, the account does not move and gets a new
-one. A ladder that falls may let a later one fall on the same record, since that one asks for a rung that is no longer there.
+Days pass and nothing happens: points only decay, people and active days only leave the window, spans only run out, dwells,
+cool-downs and pins only end; what updates said stays. So each word of a condition changes at most once, and the first day on which
+silence moves an account, its *due day*, is found without judging it on every day (`next_change_day`). What surges may come
+and go: where a rulebook asks for that, an account with such signals is due every day (see `judging.Judge.due`). A ladder that moves may
+let a later one move on the same record, since that one may ask for its rung.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from engagement.conditions import Condition, Facts
@@ -45,6 +49,7 @@ class Rung(NamedTuple):
     enter: Condition
     keep: Condition | None  # None: only `enter` holds an account here
     dwell: int  # days before a demotion from here
+    cool_down: int  # days after a fall from here before it can be entered again
 
     def stays(self, facts: Facts) -> bool:
         """Whether an account on this rung may stay."""
@@ -64,15 +69,16 @@ class Ladder(NamedTuple):
         return tuple(condition for rung in self.rungs for condition in (rung.enter, rung.keep) if condition is not None)
 
 
-def next_rung(ladder: Ladder, current: int, held: int, facts: Facts) -> int:
+def next_rung(ladder: Ladder, current: int, held: int, resting: Collection[str], facts: Facts) -> int:
     """Number of the rung on which an account stands after a record.
 
-    ``current`` is the rung's number before, ``held`` how many days it has been held.
+    ``current`` is the rung's number before, ``held`` how many days it has been held; ``resting`` names the rungs in their cool-down.
     """
     if facts.suppressed:
         return 0
     for number in range(len(ladder.rungs), current, -1):
-        if ladder.rungs[number - 1].enter.holds(facts):
+        rung = ladder.rungs[number - 1]
+        if rung.name not in resting and rung.enter.holds(facts):
             return number
     number = current
     while number > 0 and not ladder.rungs[number - 1].stays(facts):
@@ -82,18 +88,21 @@ def next_rung(ladder: Ladder, current: int, held: int, facts: Facts) -> int:
     return number
 
 
-def next_change_day(moves_on: Callable[[int], bool], day: int, settled: int) -> int | None:
+def next_change_day(moves_on: Callable[[int], bool], signature: Callable[[int], object], day: int, settled: int) -> int | None:
     """Return the first day after ``day`` on which silence moves an account; None where none does.
 
-    ``moves_on(d)`` must be monotone (see *Silence* above) and constant from ``settled`` on, a day after ``day``.
+    ``signature(d)`` is whatever ``moves_on(d)`` depends on, made of parts each of which changes at most once as days pass: where two days
+    have one signature, so have all days between. Both are constant from ``settled`` on, and the account does not move on ``day``.
     """
-    if not moves_on(settled):
-        return None
-    low, high = day + 1, settled
-    while low < high:
+
+    def first(low: int, low_signature: object, high: int, high_signature: object) -> int | None:
+        if low_signature == high_signature:
+            return None
+        if high == low + 1:
+            return high if moves_on(high) else None
         middle = (low + high) // 2
-        if moves_on(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return low
+        between = signature(middle)
+        found = first(low, low_signature, middle, between)
+        return first(middle, between, high, high_signature) if found is None else found
+
+    return first(day, signature(day), settled, signature(settled))

@@ -4,6 +4,7 @@ The Faust worker commits a step in one transaction and then accepts it; a replay
 between steps, the outputs and the state are the same.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -146,6 +147,7 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
+        self._sorted: list[bytes] | None = None  # the keys, while none comes or goes
         self.overlay: dict[bytes, bytes | None] = {}
 
     def __getitem__(self, key: bytes) -> bytes:
@@ -170,6 +172,13 @@ class Table:
         """The row as the step under way sees it."""
         return self.overlay[key] if key in self.overlay else self.rows.get(key)
 
+    def keys_after(self, after: bytes, limit: int) -> list[bytes]:
+        """Return the first ``limit`` keys of committed rows beyond ``after``, in order."""
+        if self._sorted is None:
+            self._sorted = sorted(self.rows)
+        start = bisect_right(self._sorted, after)
+        return self._sorted[start : start + limit]
+
     def take(self, rows: int, digest: int) -> tuple[dict[bytes, bytes | None], int, int]:
         """The overlay (which starts anew), and the row count and digest once it is accepted."""
         overlay, self.overlay = self.overlay, {}
@@ -188,6 +197,8 @@ class Table:
         for key, value in changelog.items():
             if key in RESERVED_KEYS:
                 continue
+            if (value is None) == (key in self.rows):
+                self._sorted = None
             if value is None:
                 self.rows.pop(key, None)
             else:

@@ -1,10 +1,12 @@
 """The fold over one partition of ``account-log``: every account's state, and the tier changes that its records cause.
 
-Fates (`Position.fates`) add up: ``in`` = ``signals`` + ``updates`` + ``days`` + ``genesis`` + ``skipped`` + ``dead:<reason>``.
+Fates (`Position.fates`) add up: ``in`` = ``signals`` + ``updates`` + ``days`` + ``genesis`` + ``activations`` + ``live`` + ``skipped`` +
+``dead:<reason>``.
 Beside them ``changes:<ladder>:<from>:<to>`` counts what came out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,10 +17,11 @@ from engagement.days import iso_day, midnight
 from engagement.decoding import Dead
 from engagement.due import DueIndex
 from engagement.errors import Refused
+from engagement.headroom import Headroom
 from engagement.intake_records import Arrival, dead_letter
 from engagement.judging import Judge, judge_by, stand
 from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, RULEBOOK_KEY, Output, Position, Record, Step, Table
-from engagement.records import FORMAT, SEMANTICS, Activation, Day, Genesis, LogRecord, Signal, Update
+from engagement.records import FORMAT, SEMANTICS, Activation, Day, Genesis, GoLive, LogRecord, Signal, Update
 from engagement.records import decode as decode_record
 
 
@@ -26,10 +29,13 @@ class QualifyPosition(Position, kw_only=True, omit_defaults=True):
     """Where a log partition stands."""
 
     rule_day: int | None = None  # the last day record, or the genesis' day
-    cursor: tuple[int, bytes] | None = None  # a day record under way: its offset and the last account judged
+    cursor: tuple[int, bytes] | None = None  # a day record or activation under way: its offset and the last account judged
     rulebook: str | None = None  # version; its text is the changelog's `RULEBOOK_KEY`
     clock: str | None = None  # "wall" or "played"
 
+
+_MOST_HEADROOM = 100_000
+"""Accounts of a partition for which it is remembered, some 1 kB each."""
 
 _DAMAGED = "the log is damaged: replay its first part into a new environment"
 _encode_position = msgspec.json.Encoder().encode
@@ -47,6 +53,8 @@ class Qualify:
         self._position = QualifyPosition()
         self._judge: Judge | None = None
         self._rulebook: bytes | None = None
+        self._headroom: dict[bytes, Headroom | None] = {}  # of accounts judged; what is forgotten is only judged again
+        self._offered: tuple[Step, dict[bytes, Headroom | None]] | None = None  # the last step, and what it found
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record, in order, while state is restored."""
@@ -88,6 +96,7 @@ class Qualify:
             due=self._due,
             position=msgspec.structs.replace(self._position, next=dict(self._position.next), fates=dict(self._position.fates)),
             judge=self._judge,
+            known_headroom=self._headroom,
         )
         consumed = 0
         for record in records:
@@ -96,7 +105,9 @@ class Qualify:
             consumed += 1
         if consumed == len(records):
             work.position.next |= stops
-        return work.step(consumed)
+        step = work.step(consumed)
+        self._offered = step, work.headroom
+        return step
 
     def accept(self, step: Step) -> None:
         """``step`` is committed: make it the state."""
@@ -108,7 +119,17 @@ class Qualify:
             if key not in RESERVED_KEYS:
                 self._due.put(key, NEVER if value is None else header(value)[1])
         self._table.accept(step.changelog)
+        self._keep_headroom(step)
         self._position = step.position
+
+    def _keep_headroom(self, step: Step) -> None:
+        assert isinstance(step.position, QualifyPosition)
+        is_other_rulebook = step.position.rulebook != self._position.rulebook
+        if self._offered is None or self._offered[0] is not step or is_other_rulebook or len(self._headroom) > _MOST_HEADROOM:
+            self._headroom = {}
+        if self._offered is not None and self._offered[0] is step:
+            self._headroom |= self._offered[1]
+        self._offered = None
 
     def accounts(self) -> Iterator[tuple[str, AccountState]]:
         """Every account as last accepted, in key order."""
@@ -127,6 +148,8 @@ class _Work:
     position: QualifyPosition
     judge: Judge | None
     rulebook: bytes | None = None  # set by a genesis in this step
+    known_headroom: Mapping[bytes, Headroom | None]
+    headroom: dict[bytes, Headroom | None] = field(default_factory=dict)
     rows: dict[bytes, Row] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
 
@@ -136,16 +159,22 @@ class _Work:
             return True
         entry = self._decoded(record)
         self.position.dead_run = self.position.dead_run + 1 if entry is None else 0
-        if isinstance(entry, Day):
-            if not self._day(entry.day, record, limit):
-                return False
-            self._count("days")
-        elif isinstance(entry, Signal | Update):
-            self._account(entry, record)
-        elif isinstance(entry, Genesis):
-            self._genesis(entry, record)
-        elif isinstance(entry, Activation):
-            raise self._refused(record, f"activates rulebook {entry.version}, which this version cannot do; run a newer worker")
+        match entry:
+            case Signal() | Update():
+                self._account(entry, record)
+            case Day():
+                if not self._day(entry.day, record, limit):
+                    return False
+                self._count("days")
+            case Activation():
+                if not self._activation(entry, record, limit):
+                    return False
+                self._count("activations")
+            case Genesis():
+                self._genesis(entry, record)
+            case GoLive():
+                self.position.clock = "wall"
+                self._count("live")
         self._count("in")
         self.position.next[self.topic] = record.offset + 1
         return True
@@ -195,42 +224,77 @@ class _Work:
         self.position.rule_day = genesis.day
         self._count("genesis")
 
+    def _activation(self, activation: Activation, record: Record, limit: int) -> bool:
+        """Judge every account by another rulebook. False where the step must end first: before it, or between two slices of it."""
+        if not self._is_under_way(record):
+            self._judge_for(record)
+            if activation.semantics != SEMANTICS:
+                complaint = f"activates semantics {activation.semantics}, this version knows {SEMANTICS}; run the version that activated it"
+                raise self._refused(record, complaint)
+            if self.rows:
+                return False  # the slices go through committed rows
+            self.judge = judge_by(activation.rulebook, activation.version)
+            self.known_headroom = {}
+            self.rulebook = activation.rulebook.encode()
+            self.position.rulebook = activation.version
+        day = self.position.rule_day
+        cursor = self.position.cursor
+        keys = self.table.keys_after(b"" if cursor is None else cursor[1], limit + 1) if day is not None else []
+        at = activation.received_at if self.position.clock == "wall" or day is None else midnight(day)
+        cause = Cause(name=f"activation:{activation.version}", reason="restatement", effective_at=at, offset=record.offset)
+        return self._slice(keys, limit, cause, record)
+
     def _account(self, entry: Signal | Update, record: Record) -> None:
-        if record.key is None or record.key.startswith(b"__"):
+        if record.key is None or record.key.startswith(b"__") or not record.key.isascii():
             raise self._refused(record, f"has the key {record.key!r}, which is no account; {_DAMAGED}")
         judge = self._judge_for(record)
         row = self._row(record.key)
         if record.offset <= row.applied:
             self._count("skipped")
             return
-        unjudged = row.due == UNJUDGED
         row.applied = record.offset
-        reason: Reason
         if isinstance(entry, Signal):
             self._count("signals")
-            only_counted = not row.state.count(entry)
-            if only_counted and not unjudged and judge.is_worthless(entry.kind):
-                return  # no fact changed, and what days alone can do waits for the due day
-            reason = "signal"
-        elif row.state.learn(entry):
+            self._signal(entry, record, record.key, row, judge)
+        elif row.learn(entry):
             self._count("updates")
-            only_counted = False
-            reason = "update"
+            self._judge_anew(_cause("retraction" if entry.fields.get("retract") else "update", entry, record), record.key, row, judge)
         else:
             self._bury(record, Dead("account_full", f"what updates say of an account may take {MAX_SAID_BYTES} bytes; clear some of it"))
-            return
-        if self.position.rule_day is None:
+
+    def _signal(self, signal: Signal, record: Record, key: bytes, row: Row, judge: Judge) -> None:
+        day, changed = self.position.rule_day, row.count(signal)
+        if day is None:
             return  # a history is about to be played: its first day judges whoever is there
-        cause = Cause(name=f"{entry.source[0]}:{entry.id}", reason=reason, effective_at=entry.received_at, offset=record.offset)
-        moved = self._judged(record.key, row, judge, self.position.rule_day, cause)
-        if not moved and (unjudged or not only_counted):
-            row.due = _due(judge, row.state, self.position.rule_day)
+        judge.forget(row.state, day)  # whether or not it is judged: how that is found out must not show
+        if changed or row.due == UNJUDGED:
+            self._judge_anew(_cause("signal", signal, record), key, row, judge)
+        elif not judge.is_worthless(signal):
+            moved = not self._bears(key, signal, row, day) and self._judged(key, row, judge, day, _cause("signal", signal, record))
+            if not (moved or judge.is_fading(row.state)):
+                row.due = day + 1  # the signal may bring the due day nearer: found tomorrow, once for all of today's
+
+    def _judge_anew(self, cause: Cause, key: bytes, row: Row, judge: Judge) -> None:
+        """Judge an account of which more has changed than the score, and find its due day."""
+        day = self.position.rule_day
+        if day is not None and not self._judged(key, row, judge, day, cause):
+            row.due = _due(judge, key, row.state, day)
+
+    def _bears(self, key: bytes, signal: Signal, row: Row, day: int) -> bool:
+        """Whether a signal certainly moves nothing."""
+        if key not in self.headroom:
+            # A copy: its points are taken for good only when the step is accepted.
+            self.headroom[key] = copy(self.known_headroom.get(key))
+        headroom = self.headroom[key]
+        if headroom is None:
+            return False
+        person = row.state.counted_as(signal.person)
+        return headroom.bears(signal, person, row.state.roles.get(person), day)
 
     def _day(self, day: int, record: Record, limit: int) -> bool:
         """Judge the accounts that are due. False where the step must end first: before the day, or between two slices of it."""
         before, cursor = self.position.rule_day, self.position.cursor
-        under_way = cursor is not None and cursor[0] == record.offset
-        if not under_way:
+        if not self._is_under_way(record):
             if before is not None and day <= before:
                 return True
             if before is not None and day > before + 1:
@@ -238,40 +302,53 @@ class _Work:
                 raise self._refused(record, complaint)
             if self.rows:
                 return False  # the due index knows committed rows only
+            self._judge_for(record)
             self.position.rule_day = day
-        judge = self._judge_for(record)
-        keys = self.due.upto(day, cursor[1] if under_way and cursor is not None else b"", limit + 1)
+        keys = self.due.upto(day, b"" if cursor is None else cursor[1], limit + 1)
         cause = Cause(name=f"day:{iso_day(day)}", reason="silence", effective_at=midnight(day), offset=record.offset)
+        return self._slice(keys, limit, cause, record)
+
+    def _is_under_way(self, record: Record) -> bool:
+        return self.position.cursor is not None and self.position.cursor[0] == record.offset
+
+    def _slice(self, keys: Sequence[bytes], limit: int, cause: Cause, record: Record) -> bool:
+        """Judge the first ``limit`` of ``keys``. False where there are more, and the cursor says how far it came."""
+        judge, day = self._judge_for(record), self.position.rule_day
         for key in keys[:limit]:
+            assert day is not None, "accounts are judged on a day"
             row = self._row(key)
             if not self._judged(key, row, judge, day, cause):
-                row.due = _due(judge, row.state, day)
+                row.due = _due(judge, key, row.state, day)
         self.position.cursor = (record.offset, keys[limit - 1]) if len(keys) > limit else None
         return self.position.cursor is None
 
     def _judged(self, key: bytes, row: Row, judge: Judge, day: int, cause: Cause) -> bool:
         """Judge an account; where it moves, say so and find its new due day. True where it moved."""
-        state = row.state
-        state.forget_before(day - judge.rulebook.history_days + 1)
-        facts = judge.facts(state, day)
+        state, account = row.state, key.decode()
+        judge.forget(state, day)
+        facts, tally = judge.tallied(account, state, day)
         moves = judge.moves(state, day, facts)
         if not moves:
+            self.headroom[key] = judge.headroom(state, day, facts, tally)
             return False
+        self.headroom[key] = None  # the same facts may move it again
         stand(state, moves, day)
-        row.due = _due(judge, state, day)
+        row.due = _due(judge, key, state, day)
         evaluation = judge.explain(state, day, facts)
         for move in moves:
+            if not move.is_seen:
+                continue
             state.sequence += 1
             change = tier_change(
-                account=key.decode(),
+                account=account,
                 state=state,
                 move=move,
                 evaluation=evaluation,
                 judge=judge,
                 cause=cause,
-                expires=judge.expiry(state, day, move.ladder),
+                expires=judge.expiry(account, state, day, move.ladder),
             )
-            self.outputs.append(change_output(change, self.partition, cause))
+            self.outputs.append(change_output(change, self.partition, cause, "live" if self.position.clock == "wall" else "baseline"))
             self._count(f"changes:{change.ladder}:{change.from_}:{change.to}")
         return True
 
@@ -306,6 +383,10 @@ def _says_its_type(value: bytes) -> bool:
     return isinstance(fields, dict) and isinstance(fields.get("type"), str)
 
 
-def _due(judge: Judge, state: AccountState, day: int) -> int:
-    due = judge.due(state, day)
+def _cause(reason: Reason, entry: Signal | Update, record: Record) -> Cause:
+    return Cause(name=f"{entry.source[0]}:{entry.id}", reason=reason, effective_at=entry.received_at, offset=record.offset)
+
+
+def _due(judge: Judge, key: bytes, state: AccountState, day: int) -> int:
+    due = judge.due(key.decode(), state, day)
     return NEVER if due is None else due

@@ -9,13 +9,14 @@ into 31 bits and a date, a score into 63 bits. A text that is not the quantity r
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 THOUSAND = 1000
 MOST_DAYS = 3660
 """Of any span: ten years."""
 _NUMBER = re.compile(r"(?=.{1,28}$)([+-]?[0-9][0-9_]*(?:\.[0-9]+)?)([kKMG]?)")  # `decimal` computes exactly with 28 digits
 _DURATION = re.compile(r"([0-9]{1,15})\s*([smhdw])")
+_SCHEMA_NUMBER = "^[0-9][0-9_]*([.][0-9]+)?[kKMG]?$"
 _SUFFIX = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9}
 _MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
@@ -25,6 +26,7 @@ class Quantity(NamedTuple):
 
     read: Callable[[object], int]
     spell: Callable[[int], str | int]
+    schema: dict[str, Any]  # of what a person may write, as JSON Schema
 
 
 def _number(scalar: object, scale: int, most: int, must: str) -> int:
@@ -58,19 +60,23 @@ def spell_thousandths(amount: int) -> str | int:
 def thousandths(most: int) -> Quantity:
     """Numbers with up to three decimals: ``1.5`` is 1500. ``most`` is in whole ones."""
     must = f"must be a number from 0 to {most:_} with at most three decimals; write it as 20 or 1.5"
-    return Quantity(lambda scalar: _number(scalar, THOUSAND, most, must), spell_thousandths)
+    schema = {"anyOf": [{"type": "number", "minimum": 0, "maximum": most}, {"type": "string", "pattern": _SCHEMA_NUMBER}]}
+    return Quantity(lambda scalar: _number(scalar, THOUSAND, most, must), spell_thousandths, schema)
 
 
 def whole(most: int, example: str) -> Quantity:
     """Counts and amounts: ``10M`` is 10000000."""
     must = f"must be a whole number from 0 to {most:_}; write it as {example}"
-    return Quantity(lambda scalar: _number(scalar, 1, most, must), int)
+    schema = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": most}, {"type": "string", "pattern": _SCHEMA_NUMBER}]}
+    return Quantity(lambda scalar: _number(scalar, 1, most, must), int, schema)
 
 
 def milliseconds(most_days: int) -> Quantity:
     """Durations of at least a second."""
     must = f"must be a duration from 1s to {most_days}d; write it as 10m or 24h"
-    return Quantity(lambda scalar: _duration(scalar, 1, most_days * _MS["d"], must), _spell_ms)
+    return Quantity(
+        lambda scalar: _duration(scalar, 1, most_days * _MS["d"], must), _spell_ms, {"type": "string", "pattern": "^[0-9]+[smhdw]$"}
+    )
 
 
 def _read_days(scalar: object) -> int:
@@ -103,11 +109,11 @@ MULTIPLIER = thousandths(100)
 """What a role makes of points."""
 WHOLE = whole(10**15, "3, 200 or 1.5M")
 """Counts and amounts that are only compared."""
-DAYS = Quantity(_read_days, lambda days: f"{days}d")
+DAYS = Quantity(_read_days, lambda days: f"{days}d", {"type": "string", "pattern": "^[0-9]+[dw]$"})
 """Whole days: ``2w`` is 14."""
 MS = milliseconds(MOST_DAYS)
 """Milliseconds: ``10m`` is 600000."""
-SHARE = Quantity(_read_share, lambda share: f"{spell_thousandths(share * 100)}%")
+SHARE = Quantity(_read_share, lambda share: f"{spell_thousandths(share * 100)}%", {"type": "string", "pattern": "^[0-9.]+%$"})
 """A share in thousandths: ``60%`` is 600."""
-FLAG = Quantity(_read_flag, bool)
+FLAG = Quantity(_read_flag, bool, {"type": "boolean"})
 """``true`` or ``false``."""

@@ -1,7 +1,7 @@
 """Records of ``account-log``: everything that can move an account, time and configuration included.
 
 The log is permanent and the one truth, so these shapes only ever grow. Each record is JSON with a ``type``; the Kafka
-key is the account (``__genesis__``, ``__day__`` and ``__activation__`` for records that concern a whole partition).
+key is the account (``__genesis__``, ``__day__``, ``__activation__`` and ``__live__`` for records that concern a whole partition).
 """
 
 from typing import Annotated, NotRequired, TypedDict
@@ -11,6 +11,7 @@ import msgspec
 GENESIS_KEY = b"__genesis__"
 DAY_KEY = b"__day__"
 ACTIVATION_KEY = b"__activation__"
+LIVE_KEY = b"__live__"
 
 FORMAT = 1
 """Version of these shapes. A reader accepts its own and the one before."""
@@ -58,6 +59,36 @@ class Opportunity(TypedDict):
     amount: NotRequired[int | None]
 
 
+class Pin(TypedDict):
+    """A person's decision; as in `events.Pin`."""
+
+    ladder: str
+    rung: str | None
+    reason: NotRequired[str | None]
+    author: NotRequired[str | None]
+    until: NotRequired[RuleDay | None]
+
+
+class RetractedEvent(TypedDict):
+    """What one event was counted as."""
+
+    id: str
+    kind: str
+    day: RuleDay
+    person: NotRequired[str | None]
+    topic: NotRequired[str | None]
+    seconds: NotRequired[int | None]
+
+
+class Retraction(TypedDict, total=False):
+    """What is taken out; as in `events.Retraction`."""
+
+    person: str | None
+    events: list[RetractedEvent]
+    reason: str | None
+    author: str | None
+
+
 class Said(TypedDict, total=False):
     """What an update says; the keys of `events.AccountUpdate` other than its envelope."""
 
@@ -74,6 +105,8 @@ class Said(TypedDict, total=False):
     disposition: Disposition | None
     opportunity: Opportunity | None
     contacts: dict[str, str | None] | None  # person hash -> role
+    pin: Pin | None
+    retract: Retraction | None
 
 
 class Update(msgspec.Struct, tag="update", kw_only=True, frozen=True, omit_defaults=True):
@@ -115,7 +148,13 @@ class Activation(msgspec.Struct, tag="activation", kw_only=True, frozen=True):
     received_at: Instant
 
 
-LogRecord = Signal | Update | Day | Genesis | Activation
+class GoLive(msgspec.Struct, tag="live", kw_only=True, frozen=True):
+    """The history is played: from here on the environment runs by the wall. Stands once in every partition."""
+
+    received_at: Instant
+
+
+LogRecord = Signal | Update | Day | Genesis | Activation | GoLive
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(LogRecord).decode

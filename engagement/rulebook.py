@@ -12,26 +12,32 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from engagement.conditions import UNKNOWN, Names, parse_condition
+from engagement.attributes import AttributeTest
+from engagement.conditions import CONDITION_SCHEMA, UNKNOWN, Condition, Known, parse_condition
 from engagement.errors import Refused
 from engagement.ladders import Ladder, Rung
-from engagement.quantities import (
-    DAYS,
-    FLAG,
-    MOST_DAYS,
-    MS,
-    MULTIPLIER,
-    POINTS,
-    SHARE,
-    WHOLE,
-    Quantity,
-    milliseconds,
-    spell_thousandths,
-    whole,
+from engagement.parts import (
+    Days,
+    Flag,
+    HistoryDays,
+    Milliseconds,
+    Multiplier,
+    Name,
+    Names,
+    Part,
+    Percent,
+    Points,
+    Remembered,
+    Share,
+    Skew,
+    Text,
+    Weeks,
+    Weight,
+    Whole,
 )
+from engagement.quantities import spell_thousandths
 from engagement.written import MAX_BYTES, explained, read_yaml, shown, unknown
 
 BOTTOMS = {"stage": "watch", "tier": "untiered"}
@@ -43,81 +49,51 @@ NO_GRADE = "none"
 MAX_ACCOUNT_CAPS = 8
 """Kinds with a cap per account: the cap on a score looks at every subset of them (see `engagement.scoring`)."""
 
-MAX_KIND_DAYS = 16_000
+MAX_KIND_DAYS = 12_000
 """Kinds times ``history_days``. When all people of an account are merged, a kind and day still takes about 12 bytes of its state, and
 `engagement.account.MAX_BYTES` must hold them all."""
+
+_HIGHEST_FIT = 100
 
 MAX_RUNGS = 32
 """Of a ladder. The fold counts transitions by pair of rungs, and commits the counts with every step."""
 
 
-def _as(quantity: Quantity) -> tuple[BeforeValidator, PlainSerializer]:
-    return BeforeValidator(quantity.read), PlainSerializer(quantity.spell)
+ConditionText = Annotated[Any, WithJsonSchema(CONDITION_SCHEMA)]
 
 
-Points = Annotated[int, *_as(POINTS)]  # in thousandths
-Multiplier = Annotated[int, *_as(MULTIPLIER)]  # in thousandths
-Whole = Annotated[int, *_as(WHOLE)]
-Weight = Annotated[int, *_as(whole(1_000_000, "30"))]
-HistoryDays = Annotated[int, *_as(whole(MOST_DAYS, "120"))]
-Remembered = Annotated[int, *_as(whole(10_000_000, "200k"))]
-Days = Annotated[int, *_as(DAYS)]
-Milliseconds = Annotated[int, *_as(MS)]
-Skew = Annotated[int, *_as(milliseconds(1))]  # signals of later days are kept beside those of ``history_days``
-Share = Annotated[int, *_as(SHARE)]
-Flag = Annotated[bool, *_as(FLAG)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]  # and as short as keys are, see `read_yaml`
-Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-
-
-class _Part(BaseModel):
-    """A mapping of the rulebook. Keys it does not know are refused with the nearest it does."""
-
-    model_config = ConfigDict(frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _only_known_keys(cls, raw: object) -> object:
-        if isinstance(raw, dict) and cls.model_config.get("extra") != "allow":
-            known = [field.alias or name for name, field in cls.model_fields.items()]
-            for key in raw:
-                if key not in known:
-                    raise PydanticCustomError("unknown_key", "", {"key": key, "known": known})
-        return raw
-
-
-class SignalRule(_Part):
+class SignalRule(Part):
     """What one kind of signal is worth, and how that fades with its age in days."""
 
-    points: Points
+    points: Points = 0  # for each signal
+    per_minute: Points = 0  # for each minute of the event's seconds, beside them
     half_life: Days | None = None
     lifespan: Days | None = None  # linear to nothing
     window: Days | None = None  # nothing from here on; None: the rulebook's window
     urls: tuple[Text, ...] = ()  # page views at these are of this kind
+    min_score: Percent = 0  # of the vendor's own score; a signal below it is filtered
     act_now: Flag = False
     third_party: Flag = False
 
 
-class Caps(_Part):
+class Caps(Part):
     """The most that counts; None is no cap. Kinds that are ``act_now`` are exempt from all but ``repeats_per_day``."""
 
     repeats_per_day: Whole | None = None  # signals of one kind by one person
     person: Points | None = None
     anonymous: Points | None = None  # all anonymous visitors together
     third_party: Points | None = None  # all third-party kinds together
-    account: dict[Name, Points] = {}  # per kind
+    account: dict[Name, Points] = Field(default_factory=dict)  # per kind
 
 
-class Criterion(_Part):
-    """One thing that makes an account a fit; exactly one of the three tests is there."""
+class Criterion(AttributeTest):
+    """One thing that makes an account a fit."""
 
     weight: Weight
-    in_: tuple[Text, ...] | None = Field(default=None, alias="in")  # the attribute is one of these
-    between: tuple[Whole, Whole] | None = None  # borders included
-    any: tuple[Text, ...] | None = None  # the attribute, a list, has one of these
+    attribute: Text | None = None  # None: the one of the criterion's own name
 
 
-class Grades(_Part):
+class Grades(Part):
     """The lowest fit of each grade, best first, and the share of the weights that must be known to judge at all."""
 
     model_config = ConfigDict(extra="allow")
@@ -131,14 +107,68 @@ class Grades(_Part):
         return self.__pydantic_extra__
 
 
-class ValueRule(_Part):
+class ValueRule(Part):
     """What makes an account worth more than others."""
 
     from_: Literal["expected_ltv"] = Field(alias="from")
     high: Whole
+    strategic: Flag = False  # a strategic logo is of high value whatever its number
 
 
-class IntakeRule(_Part):
+class CommitteeRule(Part):
+    """The roles that matter in a buying committee, seen or only known."""
+
+    required: Names
+    blockers: Names = ()
+
+
+class SurgeRule(Part):
+    """When a topic surges; see `engagement.surge`."""
+
+    score: Percent = 60
+    people: Whole = 2  # known ones, among the recent signals
+    events: Whole = 6  # recent signals below which nothing is known
+    weeks: Weeks = 8  # of history below which nothing is known
+
+
+class Need(Part):
+    """A group of topics."""
+
+    topics: Names
+    share: Share | None = None  # of its topics that must surge; None: all of them together as one topic
+
+
+def _ascending(borders: tuple[int, ...]) -> tuple[int, ...]:
+    if any(low >= high for low, high in pairwise(borders)):
+        raise ValueError("must be ascending; write the lowest first")
+    return borders
+
+
+Borders = Annotated[tuple[Whole, ...], Field(min_length=1), AfterValidator(_ascending)]
+
+
+class ClusterRule(Part):
+    """Which attributes put accounts into one cluster: names, or a name with the borders of its bands."""
+
+    by: tuple[Text | dict[Text, Borders], ...] = Field(min_length=1, max_length=8)
+
+    @property
+    def dimensions(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Each attribute with its borders, none where its values stand for themselves."""
+        for each in self.by:
+            if isinstance(each, str):
+                yield each, ()
+            else:
+                yield from each.items()
+
+
+class Programme(Part):
+    """What the seats are checked against."""
+
+    accounts: Whole
+
+
+class IntakeRule(Part):
     """What `engagement.intake` accepts."""
 
     horizon: Days = 90  # a signal that occurred longer before it was received is late
@@ -149,15 +179,17 @@ class IntakeRule(_Part):
     own_domains: tuple[Text, ...] = ()
 
 
-class RungRule(_Part):
+class RungRule(Part):
     """A rung as written; the conditions are parsed by `Rulebook.ladders`."""
 
-    enter: Any
-    keep: Any = None
+    enter: ConditionText
+    keep: ConditionText | None = None
     dwell: Days | None = None
+    cool_down: Days | None = None
+    seats: Whole | None = None  # checked against the programme, not enforced
 
 
-class Rulebook(_Part):
+class Rulebook(Part):
     """A whole rulebook. Built by `load_rulebook` only, which checks what no single part can know."""
 
     window: Days = 90
@@ -165,41 +197,66 @@ class Rulebook(_Part):
     signals: dict[Name, SignalRule]
     ignore_urls: tuple[Text, ...] = ()
     intake: IntakeRule = IntakeRule()
-    roles: dict[Name, Multiplier] = {}  # multipliers; 1 for a role that is not here
+    roles: dict[Name, Multiplier] = Field(default_factory=dict)  # multipliers; 1 for a role that is not here
+    committee: CommitteeRule | None = None
     caps: Caps = Caps()
-    fit: dict[Name, Criterion] = {}
+    surge: SurgeRule = SurgeRule()
+    needs: dict[Name, Need] = Field(default_factory=dict)
+    fit: dict[Name, Criterion] = Field(default_factory=dict)
     grades: Grades | None = None
     value: ValueRule | None = None
+    segments: dict[Name, ConditionText] = Field(default_factory=dict)
+    cluster: ClusterRule | None = None
     suppress: tuple[Text, ...] = ()
+    suppress_accounts: tuple[Text, ...] = ()
+    programme: Programme | None = None
     stage: dict[Name, RungRule] | None = None
     tier: dict[Name, RungRule] | None = None
 
     @cached_property
+    def conditions_by_segment(self) -> dict[str, Condition]:
+        """The segments' conditions parsed, in the order in which they are judged."""
+        parsed: dict[str, Condition] = {}
+        for name, written in self.segments.items():
+            parsed[name] = parse_condition(written, f"segments.{name}", self._known(parsed, {}))
+        return parsed
+
+    @cached_property
     def ladders(self) -> tuple[Ladder, ...]:
         """The ladders in the order in which they are judged, their conditions parsed."""
-        borders = self.grades.borders if self.grades is not None else {}
-        grades = (*borders, NO_GRADE, UNKNOWN)
         ladders: list[Ladder] = []
         for name, bottom in BOTTOMS.items():
             written: dict[str, RungRule] | None = getattr(self, name)
             if written is not None:
-                earlier = {ladder.name: ladder.names for ladder in ladders}
-                rungs = tuple(_rung(f"{name}.{rung}", rung, rule, grades, earlier) for rung, rule in written.items())
+                known = self._known(self.conditions_by_segment, {ladder.name: ladder.names for ladder in ladders})
+                rungs = tuple(_rung(f"{name}.{rung}", rung, rule, known) for rung, rule in written.items())
                 ladders.append(Ladder(name, (bottom, *written), rungs))
         return tuple(ladders)
+
+    def _known(self, segments: dict[str, Condition], ladders: dict[str, tuple[str, ...]]) -> Known:
+        borders = self.grades.borders if self.grades is not None else {}
+        return Known(
+            kinds=tuple(self.signals),
+            window=self.window,
+            grades=(*borders, NO_GRADE, UNKNOWN),
+            has_committee=self.committee is not None,
+            has_blockers=self.committee is not None and bool(self.committee.blockers),
+            needs=tuple(self.needs),
+            segments=dict(segments),
+            ladders=ladders,
+            keeping=False,
+        )
 
     def canonical(self) -> str:
         """Spell the rulebook as JSON in one way, defaults written out: loading it gives the same `version`."""
         plain = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if self.segments:
+            plain["segments"] = {name: condition.canonical for name, condition in self.conditions_by_segment.items()}
         for ladder in self.ladders:
-            plain[ladder.name] = {
-                rung.name: {
-                    "enter": rung.enter.canonical,
-                    **({} if rung.keep is None else {"keep": rung.keep.canonical}),
-                    **({} if rung.dwell == 0 else {"dwell": DAYS.spell(rung.dwell)}),
-                }
-                for rung in ladder.rungs
-            }
+            for rung in ladder.rungs:
+                plain[ladder.name][rung.name]["enter"] = rung.enter.canonical
+                if rung.keep is not None:
+                    plain[ladder.name][rung.name]["keep"] = rung.keep.canonical
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
 
     @cached_property
@@ -233,15 +290,13 @@ def default_rulebook_text() -> str:
     return files("engagement").joinpath("rulebooks/default.yaml").read_text(encoding="utf-8")
 
 
-def _rung(path: str, name: str, rule: RungRule, grades: tuple[str, ...], earlier: dict[str, tuple[str, ...]]) -> Rung:
-    def parse(raw: object, key: str) -> Any:
-        return parse_condition(raw, f"{path}.{key}", Names(grades, earlier, keeping=key == "keep"))
-
+def _rung(path: str, name: str, rule: RungRule, known: Known) -> Rung:
     return Rung(
         name=name,
-        enter=parse(rule.enter, "enter"),
-        keep=None if rule.keep is None else parse(rule.keep, "keep"),
-        dwell=0 if rule.dwell is None else rule.dwell,
+        enter=parse_condition(rule.enter, f"{path}.enter", known),
+        keep=None if rule.keep is None else parse_condition(rule.keep, f"{path}.keep", known._replace(keeping=True)),
+        dwell=rule.dwell or 0,
+        cool_down=rule.cool_down or 0,
     )
 
 
@@ -260,12 +315,21 @@ def _complaints(rulebook: Rulebook) -> Iterator[str]:
         yield f"there is no ladder; add {' or '.join(BOTTOMS)}"
     for ladder in rulebook.ladders:
         yield from _ladder_complaints(ladder)
-        for path, days in (span for condition in ladder.conditions for span in condition.spans):
-            if path.endswith(".act_now") and days > rulebook.window:
-                yield f"{path} = {days}d must not exceed window = {rulebook.window}d; lower it"
+    conditions = [*rulebook.conditions_by_segment.values(), *(each for ladder in rulebook.ladders for each in ladder.conditions)]
+    for word in (word for condition in conditions for word in condition.words):
+        yield from _span_complaints(word, rulebook)
     size = len(rulebook.canonical().encode())
     if size > MAX_BYTES:  # that is what the log holds, and what is read from there
         yield f"has {size} bytes with every default written out, must have at most {MAX_BYTES}; shorten it"
+
+
+def _span_complaints(word: Condition, rulebook: Rulebook) -> Iterator[str]:
+    if word.span is None:
+        return
+    if word.operator == "act_now" and word.span > rulebook.window:
+        yield f"{word.path} = {word.span}d must not exceed window = {rulebook.window}d; lower it"
+    if word.operator == "signals" and word.span > rulebook.history_days:
+        yield f"{word.path}.within = {word.span}d must not exceed history_days = {rulebook.history_days}; lower it"
 
 
 def _days_complaints(rulebook: Rulebook) -> Iterator[str]:
@@ -301,15 +365,14 @@ def _kind_complaints(rulebook: Rulebook) -> Iterator[str]:
 
 
 def _fit_complaints(rulebook: Rulebook) -> Iterator[str]:
-    for name, criterion in rulebook.fit.items():
-        tests = [test for test in (criterion.in_, criterion.between, criterion.any) if test is not None]
-        if len(tests) != 1:
-            yield f"fit.{name} has {len(tests)} tests, must have one; write it as in: [...], between: [low, high] or any: [...]"
-        if criterion.between is not None and criterion.between[0] > criterion.between[1]:
-            yield f"fit.{name}.between = {list(criterion.between)} must be [low, high]; swap them"
     if rulebook.fit and rulebook.grades is None:
         yield "grades is missing, but fit is there; add it as {A: 81, B: 65, C: 50, known: 60%}"
+    if rulebook.fit and not any(criterion.weight for criterion in rulebook.fit.values()):
+        yield "fit has no criterion of any weight; give one a weight above 0"
     borders = rulebook.grades.borders if rulebook.grades is not None else {}
+    for grade, border in borders.items():
+        if border > _HIGHEST_FIT:
+            yield f"grades.{grade} = {border} must not exceed {_HIGHEST_FIT}; lower it"
     for reserved in (NO_GRADE, UNKNOWN):
         if reserved in borders:
             yield f"grades.{reserved} = {borders[reserved]} must have another name: {reserved} has a meaning of its own"
@@ -328,14 +391,28 @@ def _ladder_complaints(ladder: Ladder) -> Iterator[str]:
     for rung in ladder.rungs:
         if rung.name == ladder.names[0]:
             yield f"{ladder.name}.{rung.name} must have another name: {rung.name} is the rung below all others; rename it"
-        enter = min(rung.enter.scores, key=lambda score: score[1], default=None)
-        keep = min(rung.keep.scores, key=lambda score: score[1], default=None) if rung.keep is not None else None
+        enter = _lowest_score(rung.enter)
+        keep = _lowest_score(rung.keep)
         if enter is not None and keep is not None and keep[1] > enter[1]:
             yield f"{_threshold(keep)} must not exceed {_threshold(enter)}; lower it"
         if enter is not None:
             if below is not None and enter[1] <= below[1]:
                 yield f"{_threshold(enter)} must exceed {_threshold(below)}; raise it"
             below = enter
+
+
+def _lowest_score(condition: Condition | None) -> tuple[str, int] | None:
+    """(path, threshold) of the lowest score asked for; None where none is, or where a ``not`` stands around one."""
+    if condition is None or any(part.operator == "not" for part in _tree(condition)):
+        return None
+    scores = [(word.path, word.amount) for word in condition.words if word.operator == "score" and word.amount is not None]
+    return min(scores, key=lambda score: score[1], default=None)
+
+
+def _tree(condition: Condition) -> Iterator[Condition]:
+    yield condition
+    for part in condition.parts:
+        yield from _tree(part)
 
 
 def _threshold(score: tuple[str, int]) -> str:

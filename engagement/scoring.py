@@ -1,7 +1,7 @@
 """Engagement: from raw counts to points, under every cap, on one rule day.
 
-**A cell** (kind, day, person) earns ``min(count, repeats_per_day) x points x role multiplier x decay``, floored once to a
-thousandth. Age is in whole UTC days, 0 for a signal dated after the rule day; from a kind's window on nothing is left.
+**A cell** (kind, day, person) earns ``(min(count, repeats_per_day) x points + seconds x per_minute / 60) x role multiplier x decay``,
+floored once to a thousandth. Age is in whole UTC days, 0 for a signal dated after the rule day; from a kind's window on nothing is left.
 
 **Buckets and kinds.** Every cell lies in one bucket: all third-party kinds together, all anonymous visitors together, or one
 known person (people merged by coarsening count as one). A bucket may have a cap, and so may a kind per account; act-now kinds
@@ -25,13 +25,14 @@ import msgspec
 
 from engagement.account import ANONYMOUS, MERGED, AccountState
 from engagement.days import day_of
-from engagement.decay import SCALE, decay_table
+from engagement.decay import decay_table
 from engagement.quantities import THOUSAND
 from engagement.rulebook import Rulebook
 
 _UNCAPPED = 1 << 60
+_NO_SECONDS: Mapping[str, int] = {}
 _NOBODY = frozenset({ANONYMOUS, MERGED})
-_THIRD_PARTY = "third party"  # a bucket's name; no person hash has a space
+THIRD_PARTY = "third party"  # the bucket of all third-party kinds; no person hash has a space
 
 
 class Factor(msgspec.Struct, kw_only=True, frozen=True):
@@ -50,16 +51,18 @@ class Tally(NamedTuple):
 
     earned: Mapping[str, Mapping[str, int]]  # kind -> bucket -> thousandths before caps
     people: frozenset[str]  # known ones, active within the rulebook's window with a kind worth points
-    active_days: int
+    days: frozenset[int]  # active
     first_party: bool
     act_now_age: int | None
 
 
 class _Kind(NamedTuple):
-    """A kind compiled: thousandths of thousandths by age."""
+    """A kind compiled."""
 
     name: str
-    worth: tuple[int, ...]  # points x decay by age
+    worth: tuple[int, ...]  # of a signal, by age
+    minute_worth: tuple[int, ...]  # of a second, by age; empty where time earns nothing
+    whole: int  # so much worth, times a multiplier in thousandths, is a thousandth of a point
     act_now: bool
     third_party: bool
     cap: int | None
@@ -71,22 +74,38 @@ class Scoring:
     def __init__(self, rulebook: Rulebook) -> None:
         self.window = rulebook.window
         self._roles = rulebook.roles
+        self._largest_multiplier = max(THOUSAND, *rulebook.roles.values(), 0)
         self._anonymous = rulebook.roles.get("anonymous", THOUSAND // 2)
         caps = rulebook.caps
         self._repeats = _UNCAPPED if caps.repeats_per_day is None else caps.repeats_per_day
         self._person_cap = _UNCAPPED if caps.person is None else caps.person
         self._bucket_caps = {
             ANONYMOUS: _UNCAPPED if caps.anonymous is None else caps.anonymous,
-            _THIRD_PARTY: _UNCAPPED if caps.third_party is None else caps.third_party,
+            THIRD_PARTY: _UNCAPPED if caps.third_party is None else caps.third_party,
         }
         self._kinds: dict[str, _Kind] = {}
         for name, rule in sorted(rulebook.signals.items(), key=lambda each: (each[0] in caps.account, -each[1].points, each[0])):
-            if rule.points or rule.act_now:
-                table = decay_table(window=rule.window or rulebook.window, half_life=rule.half_life, lifespan=rule.lifespan)
-                worth = tuple(rule.points * factor for factor in table)
-                self._kinds[name] = _Kind(name, worth, rule.act_now, rule.third_party, caps.account.get(name))
+            if rule.points or rule.per_minute or rule.act_now:
+                left, scale = decay_table(window=rule.window or rulebook.window, half_life=rule.half_life, lifespan=rule.lifespan)
+                self._kinds[name] = _Kind(
+                    name=name,
+                    worth=tuple(rule.points * 60 * factor for factor in left),
+                    minute_worth=tuple(rule.per_minute * factor for factor in left) if rule.per_minute else (),
+                    whole=60 * THOUSAND * scale,
+                    act_now=rule.act_now,
+                    third_party=rule.third_party,
+                    cap=caps.account.get(name),
+                )
         self.horizon = max((self.window, *(len(kind.worth) for kind in self._kinds.values())))
         """From this age on a cell changes nothing that is tallied."""
+
+    def worth(self, kind: str, age: int, seconds: int) -> int:
+        """Thousandths that one signal can add to a score at most, whoever it is from; 0 for one that cannot change a tally."""
+        rule = self._kinds.get(kind)
+        if rule is None or age >= len(rule.worth):
+            return 0
+        amount = rule.worth[age] + (seconds * rule.minute_worth[age] if rule.minute_worth else 0)
+        return amount * self._largest_multiplier // rule.whole + 1
 
     def counts(self, kind: str) -> bool:
         """Whether signals of this kind can change a tally."""
@@ -115,10 +134,13 @@ class Scoring:
             buckets = earned[kind.name] = {}
             for cell_day, cells in history.days.items():
                 age = day - cell_day if cell_day < day else 0
-                worth = kind.worth[age] if age < len(kind.worth) else 0
+                left = age < len(kind.worth)
                 fresh = age < self.window
-                if not (fresh or worth):
+                if not (fresh or left):
                     continue
+                worth = kind.worth[age] if left else 0
+                minute_worth = kind.minute_worth[age] if left and kind.minute_worth else 0
+                seconds = history.seconds.get(cell_day, _NO_SECONDS) if minute_worth else _NO_SECONDS
                 counted = False
                 for person, count in cells.items():
                     multiplier = multipliers[person]
@@ -127,15 +149,16 @@ class Scoring:
                     counted = True
                     if fresh:
                         people.add(person)
-                    bucket = _THIRD_PARTY if kind.third_party else person
-                    points = min(count, self._repeats) * multiplier * worth // (THOUSAND * SCALE)
+                    bucket = THIRD_PARTY if kind.third_party else person
+                    amount = min(count, self._repeats) * worth + seconds.get(person, 0) * minute_worth
+                    points = amount * multiplier // kind.whole
                     buckets[bucket] = buckets.get(bucket, 0) + points
                 if counted and fresh:
                     days.add(cell_day)
                     first_party = first_party or not kind.third_party
                     if kind.act_now and (act_now_age is None or age < act_now_age):
                         act_now_age = age
-        return Tally(earned, frozenset(people - _NOBODY), len(days), first_party, act_now_age)
+        return Tally(earned, frozenset(people - _NOBODY), frozenset(days), first_party, act_now_age)
 
     def score(self, tally: Tally) -> int:
         """Thousandths of a point: the most the caps allow."""
@@ -166,10 +189,60 @@ class Scoring:
             sorted((factor for factor in factors if factor.points or factor.clipped), key=lambda factor: (-factor.points, factor.kind))
         )
 
+    def signals(self, state: AccountState, day: int, kinds: frozenset[str], span: int) -> tuple[int, int]:
+        """Count signals of ``kinds`` younger than ``span`` days, and the known people among them; excluded people are left out."""
+        multipliers = self._multipliers(state)
+        total = 0
+        people: set[str] = set()
+        for kind in kinds:
+            history = state.kinds.get(kind)
+            if history is not None:
+                for cell_day, cells in history.days.items():
+                    if day - cell_day < span:
+                        for person, count in cells.items():
+                            if multipliers[person]:
+                                total += count
+                                people.add(person)
+        return total, len(people - _NOBODY)
+
+    def people_with(self, state: AccountState, tally: Tally, roles: frozenset[str], least: int) -> int:
+        """Count the known people of ``roles`` (any, where empty) who have ``least`` thousandths each, as `points_by_person` has them."""
+        points = self.points_by_person(state, tally)
+        return sum(amount >= least for person, amount in points.items() if not roles or state.roles[person] in roles)
+
+    def points_by_person(self, state: AccountState, tally: Tally) -> dict[str, int]:
+        """Thousandths of each known person who is active or has some, under the person's cap but not those of kinds.
+
+        What third parties report counts for nobody in particular.
+        """
+        capped: dict[str, int] = dict.fromkeys(tally.people, 0)
+        exempt: dict[str, int] = {}
+        for name, buckets in tally.earned.items():
+            points = exempt if self._kinds[name].act_now else capped
+            for person, earned in buckets.items():
+                if person in state.roles:
+                    points[person] = points.get(person, 0) + earned
+        people = capped.keys() | exempt.keys()
+        return {person: min(capped.get(person, 0), self._person_cap) + exempt.get(person, 0) for person in people}
+
+    def excluded(self, state: AccountState) -> frozenset[str]:
+        """People whose role takes them out of everything, the anonymous among them where they are."""
+        return frozenset(person for person, multiplier in self._multipliers(state).items() if multiplier == 0)
+
     def last_activity(self, state: AccountState) -> int | None:
-        """Return the day of the newest signal of a kind worth points, however old."""
-        newest = [history.newest[0][0] for name, history in state.kinds.items() if name in self._kinds]
-        return day_of(max(newest)) if newest else None
+        """Return the day of the newest signal of a kind worth points, however old; excluded people are left out."""
+        multipliers = self._multipliers(state)
+        newest: int | None = None
+        for name in self._kinds:
+            history = state.kinds.get(name)
+            if history is not None:
+                for occurred_at, _, person in history.newest:
+                    if multipliers.get(person, THOUSAND) and (newest is None or day_of(occurred_at) > newest):
+                        newest = day_of(occurred_at)
+                for day, cells in history.days.items():
+                    if (newest is None or day > newest) and any(multipliers[person] for person in cells):
+                        newest = day
+        return newest
 
     def _bucket_cap(self, bucket: str) -> int:
         return self._bucket_caps.get(bucket, self._person_cap)
@@ -212,7 +285,7 @@ class Scoring:
                     if multipliers[person]:
                         count += repeats
                         people.add(person)
-        events = tuple(event for occurred_at, event in history.newest if day - day_of(occurred_at) < len(kind.worth))
+        events = tuple(event for occurred_at, event, _ in history.newest if day - day_of(occurred_at) < len(kind.worth))
         return Factor(kind=name, points=points, clipped=earned - points, count=count, people=len(people - _NOBODY), events=events)
 
 

@@ -17,7 +17,7 @@ MAX_NESTING = 20
 """Mappings and lists within one another. A list of names may stand in the innermost mapping: `Rulebook.canonical` writes one there."""
 
 _MAX_KEY = 64
-_UNPRINTABLE = re.compile(r"[^ -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile(r"[^ -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 """Control characters, line breaks, halves of characters: what would not survive being written as JSON and read as YAML; and a byte order
 mark, which nobody sees."""
 
@@ -110,13 +110,14 @@ _EXPLANATIONS = {
     "string_type": "must be a name",
     "string_pattern_mismatch": "must be a name of letters, digits, _ and -, a letter first; rename it",
     "string_too_short": "must not be empty; remove it or fill it in",
+    "too_short": "must have an entry; add one, or remove it",
     "too_long": "has too many entries; remove some",
 }
 
 
-def explained(error: ErrorDetails) -> str:
-    """Spell a complaint of pydantic's as one line: path, value, remedy."""
-    path = ""
+def explained(error: ErrorDetails, place: str = "") -> str:
+    """Spell a complaint of pydantic's as one line: path (``place`` in front), value, remedy."""
+    path = place
     for step in error["loc"]:
         if step != "[key]":
             path += f"[{step}]" if isinstance(step, int) else f".{step}"
@@ -127,11 +128,14 @@ def explained(error: ErrorDetails) -> str:
             return unknown(f"{path}.{context['key']}".removeprefix("."), context["key"], context["known"], "key")
         case "missing":
             return f"{path} is missing; add it"
+        case "whole_part":  # about all of a mapping, which is too much to show
+            return f"{path} {context['complaint']}"
         case "string_too_long":
-            return f"{path} = {shown(error['input'])} must have at most {context['max_length']} characters; shorten it"
+            complaint = f"must have at most {context['max_length']} characters; shorten it"
         case "literal_error":
-            return f"{path} = {shown(error['input'])} must be {context['expected']}"
+            complaint = f"must be {context['expected']}"
         case "value_error":
-            return f"{path} = {shown(error['input'])} {context['error']}"
+            complaint = context["error"]
         case known:
-            return f"{path} = {shown(error['input'])} {_EXPLANATIONS.get(known, error['msg'])}"
+            complaint = _EXPLANATIONS.get(known, error["msg"])
+    return f"{path} = {shown(error['input'])} {complaint}"

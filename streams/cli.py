@@ -16,8 +16,12 @@ COMMANDS = {
     "simulate": "streams.history.simulate:simulate",
     "import": "streams.history.importing:import_",
     "play": "streams.history.play:play",
+    "baseline": "streams.history.baseline:baseline",
+    "go-live": "streams.going_live:go_live",
     "replay": "streams.history.replay:replay",
+    "explain": "streams.explain.command:explain",
     "rulebook": "streams.rulebooks:rulebook",
+    "schema": "streams.schemas:schema",
     "demo": "streams.demo:demo",
 }
 

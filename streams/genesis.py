@@ -3,14 +3,15 @@
 The genesis says how the environment was made. It goes into every partition of the log and of both changelogs, and the
 first rulebook into ``rulebooks``, in one transaction: an environment has it everywhere, or it was never finished. So an
 empty topic and a deleted one can be told apart, and a creation that was killed can simply be done again. The genesis holds the
-first rulebook too: where ``rulebooks`` was lost, it is written again.
+first rulebook too, and the log every later one: where ``rulebooks`` was lost, or holds no rulebook that can be read, the last of them is
+written again.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -20,8 +21,9 @@ from aiokafka.structs import TopicPartition
 from engagement import records
 from engagement.days import day_of
 from engagement.errors import Refused
-from engagement.records import GENESIS_KEY, Genesis
+from engagement.records import ACTIVATION_KEY, GENESIS_KEY, LIVE_KEY, Activation, Genesis
 from engagement.rulebook import Rulebook, default_rulebook_text, load_rulebook
+from streams.configuration import load_newest, read_configuration, rulebooks_partition
 from streams.connection import Connection
 from streams.reading import read_to_end, reader
 from streams.topics import LOG, RULEBOOKS, STATEFUL, TOPICS, Clock, Environment, TopicSettings
@@ -52,7 +54,8 @@ async def create_environment(
 
     None means: as the environment has it, else 4 partitions, the wall clock, the rulebook of the package, and as many
     replicas as the cluster has brokers, up to 3. Raises `Refused` where the environment was made with other values, and
-    where a topic is gone that held its state.
+    where a topic is gone that held its state. Of a lost ``rulebooks`` the active rulebook and the clock are written again; which key
+    people are hashed under, the next worker writes (`streams.people`).
     """
     async with _admin(connection) as admin:
         producer = make_producer(connection, environment.transactional_id("create", 0))
@@ -64,11 +67,14 @@ async def create_environment(
             genesis = _new_genesis(partitions, clock, rulebook) if found is None else found
             _refuse_difference(environment, genesis, partitions, clock, rulebook)
             _refuse_other_counts(environment, genesis, counts)
-            await _create_topics(admin, environment, genesis, [each for each in TOPICS if each.short not in counts], replication)
-            if found is None:
+            known = await _known(connection, environment, genesis, counts) if found is not None else None
+            missing = [each for each in TOPICS if each.short not in counts]
+            clock_now = "wall" if known is not None and known.is_live else genesis.clock
+            await _create_topics(admin, environment, genesis, missing, replication, clock=clock_now)
+            if known is None:
                 await commit(producer, _first_rows(environment, genesis), {}, environment.group)
-            elif firsts.get(_rulebooks(environment)) is None:
-                await commit(producer, _rulebook_rows(environment, genesis), {}, environment.group)
+            elif known.lost:
+                await commit(producer, {rulebooks_partition(environment): known.lost}, {}, environment.group)
         except Fenced:
             msg = f"another `{environment.create_command}` is at work on the same environment; let it finish, then run this again"
             raise Refused(msg) from None
@@ -81,7 +87,8 @@ async def read_genesis(connection: Connection, environment: Environment) -> Gene
     """Check that the environment is whole and return how it was made.
 
     Every topic exists with the genesis' number of partitions; every partition of the log and of both changelogs starts
-    with the same genesis; ``rulebooks`` is not empty. Raises `Refused` with the command that mends it, or says that none can.
+    with the same genesis; the last rulebook of ``rulebooks`` can be read. Raises `Refused` with the command that mends it, or says
+    that none can.
     """
     counts = await existing_topics(connection, environment)
     if not counts:
@@ -97,20 +104,8 @@ async def read_genesis(connection: Connection, environment: Environment) -> Gene
         msg = f"{environment.topic(LOG)}: no genesis record: its creation was not finished; run `{environment.create_command}`"
         raise Refused(msg)
     _refuse_other_counts(environment, genesis, counts)
-    if firsts[_rulebooks(environment)] is None:
-        raise _no_rulebook(environment)
+    load_newest(await read_configuration(connection, environment), environment)
     return genesis
-
-
-async def newest_rulebook(connection: Connection, environment: Environment) -> Rulebook:
-    """Load the rulebook that was written last to ``rulebooks``."""
-    newest: bytes | None = None
-    async with reader(connection) as consumer:
-        async for batch in read_to_end(consumer, _rulebooks(environment)):
-            newest = batch[-1].value if batch else newest
-    if newest is None:
-        raise _no_rulebook(environment)
-    return load_rulebook(newest.decode(), environment.topic(RULEBOOKS))
 
 
 async def existing_topics(connection: Connection, environment: Environment) -> dict[str, int]:
@@ -156,23 +151,66 @@ def _stateful(environment: Environment, counts: Mapping[str, int]) -> list[Topic
     return [TopicPartition(environment.topic(short), number) for short in STATEFUL for number in range(counts.get(short, 0))]
 
 
-def _rulebooks(environment: Environment) -> TopicPartition:
-    return TopicPartition(environment.topic(RULEBOOKS), 0)
+class _Known(NamedTuple):
+    """What a finished environment knows of how it is run."""
+
+    is_live: bool
+    lost: list[Row]  # what is to be written to ``rulebooks`` again
 
 
-def _no_rulebook(environment: Environment) -> Refused:
-    return Refused(f"{environment.topic(RULEBOOKS)}: holds no rulebook; run `{environment.create_command}`")
+async def _known(connection: Connection, environment: Environment, genesis: Genesis, counts: Mapping[str, int]) -> _Known:
+    """Ask ``rulebooks``, and the log where that holds no rulebook that can be read.
+
+    Raises `Refused` where this version cannot use the active rulebook: written again, it would still be of no use.
+    """
+    if RULEBOOKS in counts:
+        configuration = await read_configuration(connection, environment)
+        try:
+            load_newest(configuration, environment)
+        except Refused:
+            pass
+        else:
+            return _Known(configuration.is_live, [])
+    active, live = await _last_in_log(connection, environment, genesis)
+    try:
+        load_rulebook(active.rulebook, f"rulebook {active.version}")
+    except Refused as refusal:
+        msg = (
+            f"{environment.topic(LOG)}: this mqa cannot use the active rulebook; use the one that activated it, or a later one ({refusal})"
+        )
+        raise Refused(msg) from None
+    lost = [_rulebook_row(active)]
+    if live is not None:
+        lost.append((LIVE_KEY, live, (), None))
+    return _Known(live is not None, lost)
 
 
-def _rulebook_rows(environment: Environment, genesis: Genesis) -> dict[TopicPartition, Sequence[Row]]:
-    return {_rulebooks(environment): [(genesis.version.encode(), genesis.rulebook.encode(), (), None)]}
+async def _last_in_log(connection: Connection, environment: Environment, genesis: Genesis) -> tuple[Genesis | Activation, bytes | None]:
+    """Find the record that says which rulebook is active, and the value of the one that switched to the wall clock.
+
+    Reads a whole partition of the log: all of them hold the same.
+    """
+    last: Genesis | Activation = genesis
+    live: bytes | None = None
+    async with reader(connection) as consumer:
+        async for batch in read_to_end(consumer, TopicPartition(environment.topic(LOG), 0)):
+            for record in batch:
+                if record.key == ACTIVATION_KEY and record.value is not None:
+                    last = msgspec.json.decode(record.value, type=Activation)
+                elif record.key == LIVE_KEY:
+                    live = record.value
+    return last, live
+
+
+def _rulebook_row(source: Genesis | Activation) -> Row:
+    return (source.version.encode(), source.rulebook.encode(), (), None)
 
 
 def _first_rows(environment: Environment, genesis: Genesis) -> dict[TopicPartition, Sequence[Row]]:
     """What the one transaction of a creation writes."""
     vouch: Row = (GENESIS_KEY, records.encode(genesis), (), None)
     partitions = _stateful(environment, dict.fromkeys(STATEFUL, genesis.partitions))
-    return _rulebook_rows(environment, genesis) | {partition: [vouch] for partition in partitions}
+    return {rulebooks_partition(environment): [_rulebook_row(genesis)]} | {partition: [vouch] for partition in partitions}
 
 
 def _find_genesis(environment: Environment, counts: Mapping[str, int], firsts: Firsts) -> Genesis | None:
@@ -200,10 +238,8 @@ def _find_genesis(environment: Environment, counts: Mapping[str, int], firsts: F
 
 
 async def _first_records(connection: Connection, environment: Environment, counts: Mapping[str, int]) -> Firsts:
-    """Read the first committed record of ``rulebooks`` and of each stateful partition, where these exist."""
+    """Read the first committed record of each stateful partition that exists."""
     firsts: Firsts = dict.fromkeys(_stateful(environment, counts))
-    if RULEBOOKS in counts:
-        firsts[_rulebooks(environment)] = None
     if not firsts:
         return firsts
     async with reader(connection) as consumer:
@@ -258,11 +294,10 @@ def _refuse_difference(
     made = {"partitions": genesis.partitions, "clock": genesis.clock, "rulebook version": genesis.version}
     for name, value in asked.items():
         if value is not None and value != made[name]:
-            msg = (
-                f"environment {environment.prefix!r}: {name} = {value}, but it was made with {made[name]}, which cannot change; "
-                f"leave that option out, or make another one with another --prefix"
-            )
-            raise Refused(msg)
+            remedy = "that cannot change: leave the option out, or make another one with another --prefix"
+            if name == "rulebook version":
+                remedy = f"leave the option out, and activate it with `mqa rulebook activate FILE{environment.option}`"
+            raise Refused(f"environment {environment.prefix!r}: {name} = {value}, but it was made with {made[name]}; {remedy}")
 
 
 def _refuse_other_counts(environment: Environment, genesis: Genesis, counts: Mapping[str, int]) -> None:
@@ -277,7 +312,7 @@ def _refuse_other_counts(environment: Environment, genesis: Genesis, counts: Map
 
 
 async def _create_topics(
-    admin: Any, environment: Environment, genesis: Genesis, missing: Sequence[TopicSettings], replication: int | None
+    admin: Any, environment: Environment, genesis: Genesis, missing: Sequence[TopicSettings], replication: int | None, *, clock: str
 ) -> None:
     if not missing:
         return
@@ -289,7 +324,7 @@ async def _create_topics(
                 environment.topic(each.short),
                 each.partitions(genesis.partitions),
                 copies,
-                topic_configs=each.configs(genesis.clock, copies),
+                topic_configs=each.configs(clock, copies),
             )
             for each in missing
         ]

@@ -1,26 +1,45 @@
-"""What the workers' consumer group has committed."""
+"""What the workers' consumer group has committed, and who is in it."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import TopicPartition
 
 COORDINATOR_TIMEOUT = 30.0
 PAUSE = 0.1
+T = TypeVar("T")
 
 
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-    """Next offset by partition, 0 where none is committed. Waits for the group's coordinator, which a new broker makes on first use."""
+    """Next offset by partition, 0 where none is committed."""
+    offsets = await _coordinated(lambda: admin.list_consumer_group_offsets(group, partitions=list(partitions)))
+    known = {partition: found.offset for partition, found in offsets.items()}  # empty while the coordinator moves
+    return {partition: max(0, known.get(partition, 0)) for partition in partitions}
+
+
+async def count_members(admin: AIOKafkaAdminClient, group: str) -> int:
+    """How many are in the group; one that was killed is counted until its session is over."""
+
+    async def ask() -> int:
+        (response,) = await admin.describe_consumer_groups([group])
+        ((code, _, _, _, _, members, *_),) = response.groups
+        if code:
+            raise for_code(code)
+        return len(members)
+
+    return await _coordinated(ask)
+
+
+async def _coordinated(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again while the group has no coordinator: a new broker makes it on first use."""
     async with asyncio.timeout(COORDINATOR_TIMEOUT):
         while True:
             try:
-                offsets = await admin.list_consumer_group_offsets(group, partitions=list(partitions))
+                return await ask()
             except KafkaError as error:
                 if not error.retriable:
                     raise
                 await asyncio.sleep(PAUSE)
-            else:
-                known = {partition: found.offset for partition, found in offsets.items()}  # empty while the coordinator moves
-                return {partition: max(0, known.get(partition, 0)) for partition in partitions}

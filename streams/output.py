@@ -1,5 +1,6 @@
 """Where results go: standard output, and the files that ``-o`` names. What goes wrong there is told in one line."""
 
+import errno
 import io
 import os
 import sys
@@ -28,8 +29,8 @@ def open_output(file: Path | int, name: str) -> BinaryIO:
 @contextmanager
 def telling_output() -> Iterator[None]:
     """Have standard output tell in one line what goes wrong with it, when the block ends at the latest."""
-    if sys.stdout is None:  # closed by whoever started us
-        sys.stdout = io.TextIOWrapper(open_output(Path(os.devnull), os.devnull))
+    if sys.stdout is None:  # closed by whoever started us, which is no matter as long as nothing is written there
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), closefd=False)
     plain = sys.stdout
     output = open_output(plain.fileno(), "standard output")
     sys.stdout = io.TextIOWrapper(output, plain.encoding, plain.errors, line_buffering=bool(plain.line_buffering))
@@ -56,5 +57,7 @@ class _Output(io.FileIO):
             raise SystemExit(READER_LEFT) from None
         except OSError as error:
             self._has_failed = True
-            msg = f"{self._told_as}: {error.strerror}; make room there, or write somewhere else"
+            is_closed = error.errno == errno.EBADF
+            why = "is not open for writing; write" if is_closed else f"{error.strerror}; make room there, or write"
+            msg = f"{self._told_as}: {why} somewhere else"
             raise Refused(msg) from None

@@ -77,7 +77,9 @@ TOPICS = (
     _input(Family.ACCOUNT_UPDATES, "what is known and decided about accounts"),
     TopicSettings(short=LOG, content="everything that can move an account, for ever"),
     TopicSettings(short=TIER_CHANGES, content="every step of an account, and why", retention_ms=730 * MS_PER_DAY),
-    TopicSettings(short=RULEBOOKS, content="every rulebook that was active, by version", compacted=True, is_partitioned=False),
+    TopicSettings(
+        short=RULEBOOKS, content="every rulebook that was active; which clock and key of hashes", compacted=True, is_partitioned=False
+    ),
     TopicSettings(short=DEAD_LETTERS, content="what could not be used, and why", retention_ms=30 * MS_PER_DAY),
     TopicSettings(short=CHANGELOGS["intake"], content="state of intake", compacted=True),
     TopicSettings(short=CHANGELOGS["qualify"], content="state of every account", compacted=True),

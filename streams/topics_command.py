@@ -7,6 +7,7 @@ import click
 
 from engagement.errors import Refused
 from engagement.records import Genesis
+from streams.clocks import clock_of
 from streams.connection import Connection
 from streams.genesis import PARTITIONS, create_environment, delete_environment, existing_topics, read_genesis
 from streams.rulebooks import read_rulebook
@@ -43,17 +44,17 @@ def create(
     first = None if rulebook is None else read_rulebook(rulebook)
     connection = Connection.find(bootstrap)
 
-    async def run() -> tuple[list[str], Genesis]:
+    async def run() -> tuple[list[str], Genesis, Clock]:
         await connection.wait_until_ready()
         before = await existing_topics(connection, environment)
         made = await create_environment(
             connection, environment, partitions=partitions, clock=clock, rulebook=first, replication=replication
         )
-        return [each.short for each in TOPICS if each.short not in before], made
+        return [each.short for each in TOPICS if each.short not in before], made, await clock_of(connection, environment, made)
 
-    created, genesis = asyncio.run(run())
+    created, genesis, runs_by = asyncio.run(run())
     click.echo(f"created {', '.join(map(environment.topic, created))}" if created else "every topic was there already")
-    _show(environment, genesis)
+    _show(environment, genesis, runs_by)
 
 
 @topics.command("list")
@@ -82,11 +83,12 @@ def check(prefix: str, bootstrap: str | None) -> None:
     environment = Environment(prefix)
     connection = Connection.find(bootstrap)
 
-    async def run() -> Genesis:
+    async def run() -> tuple[Genesis, Clock]:
         await connection.wait_until_ready()
-        return await read_genesis(connection, environment)
+        genesis = await read_genesis(connection, environment)
+        return genesis, await clock_of(connection, environment, genesis)
 
-    _show(environment, asyncio.run(run()))
+    _show(environment, *asyncio.run(run()))
 
 
 @topics.command()
@@ -109,8 +111,9 @@ def delete(prefix: str, *, yes: bool, bootstrap: str | None) -> None:
     click.echo(f"deleted {', '.join(deleted)}" if deleted else f"environment {prefix!r} has no topics")
 
 
-def _show(environment: Environment, genesis: Genesis) -> None:
+def _show(environment: Environment, genesis: Genesis, clock: Clock) -> None:
+    was = "" if clock == genesis.clock else f" (its history was {genesis.clock})"
     click.echo(
         f"environment {environment.prefix!r} is whole: {len(TOPICS)} topics, {genesis.partitions} partitions, "
-        f"{genesis.clock} clock, rulebook {genesis.version}"
+        f"{clock} clock{was}, rulebook {genesis.version}"
     )

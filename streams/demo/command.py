@@ -189,7 +189,7 @@ class _Demo:
 
     def _close(self, log: LogReplay, fates: dict[str, int], played: Played, comparison: Comparison) -> None:
         judge, day = Judge(self._rulebook, self._rulebook.version), START + DAYS
-        accounts = {account: (state, judge.evaluate(state, day)) for account, state in log.states()}
+        accounts = {account: (state, judge.evaluate(account, state, day)) for account, state in log.states()}
         closing = [
             *self._story.epilogue(accounts),
             "",

@@ -79,7 +79,7 @@ async def compare_partition(
     changes = [change async for change in replay_partition(consumer, environment, replay, number, end=reached)]
     told = await read_changes(consumer, environment, number, below=reached)
     comparison = compare_changes(told, _by_account(changes))
-    if state.position.cursor is None:  # else a day is half judged, and only half of the rows are ahead
+    if state.position.cursor is None:  # else a day or an activation is half judged, and only half of the rows are ahead
         comparison += compare_states(state.rows, replay.rows(number))
     return changes, comparison + Comparison(unfolded=await _count(consumer, TopicPartition(environment.topic(LOG), number), reached))
 
@@ -99,15 +99,23 @@ async def read_state(consumer: AIOKafkaConsumer, environment: Environment, numbe
 async def read_intake_fates(connection: Connection, environment: Environment, partitions: int) -> Counter[str]:
     """Add up intake's counters over all partitions, as its state has them."""
     total: Counter[str] = Counter()
+    for position in await read_intake_positions(connection, environment, partitions):
+        total.update(position.fates)
+    return total
+
+
+async def read_intake_positions(connection: Connection, environment: Environment, partitions: int) -> list[IntakePosition]:
+    """Read where the workers' intake stands in each partition; as one begins, where it committed nothing yet."""
+    positions = []
     async with reader(connection) as consumer:
         for number in range(partitions):
-            fates: dict[str, int] = {}
+            position = IntakePosition()
             async for records in read_to_end(consumer, TopicPartition(environment.topic(CHANGELOGS["intake"]), number)):
                 for record in records:
                     if record.key == POSITION_KEY and record.value is not None:
-                        fates = _decode_intake_position(record.value).fates
-            total.update(fates)
-    return total
+                        position = _decode_intake_position(record.value)
+            positions.append(position)
+    return positions
 
 
 async def read_changes(consumer: AIOKafkaConsumer, environment: Environment, number: int, *, below: int) -> Told:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -52,12 +52,13 @@ async def play_days(
     *,
     advance: Advance,
     quiet_days: int = 0,
+    latest: int | None = None,
     days_per_second: float | None = None,
     stopping: asyncio.Event | None = None,
 ) -> Played:
     """Play days as `arrivals_by_day` gives them, then one more and ``quiet_days``, on which nothing happens; return when all is folded.
 
-    ``stopping``: set to end after the day under way (the day after it still begins).
+    ``latest``: the last of those days that may begin. ``stopping``: set to end after the day under way (the day after it still begins).
     """
     began = monotonic()
     events = count = 0
@@ -73,7 +74,8 @@ async def play_days(
     if count:
         assert player.last_day is not None
         is_stopped = stopping is not None and stopping.is_set()
-        await player.begin(player.last_day + 1 + (0 if is_stopped else quiet_days))
+        end = player.last_day + 1 + (0 if is_stopped else quiet_days)
+        await player.begin(end if latest is None else max(player.last_day, min(end, latest)))
     await player.settle()
     return Played(events, count, monotonic() - began)
 
@@ -90,13 +92,62 @@ async def _pause(seconds: float, stopping: asyncio.Event | None) -> None:
         return
 
 
+class Outcome(NamedTuple):
+    """How a play ended."""
+
+    played: Played
+    last_day: int | None  # of the environment
+    is_stopped: bool  # before the end of the history
+
+
+async def play_file(
+    connection: Connection,
+    environment: Environment,
+    file: Path,
+    *,
+    compression: Compression,
+    days_per_second: float | None = None,
+    quiet_days: int = 0,
+    latest: int | None = None,
+    stage_of: Callable[[Player], Stage] = lambda player: player,
+) -> Outcome:
+    """Play a history file into an environment; see `play_days`. A signal to stop ends it after the day under way."""
+    async with open_player(connection, environment, compression=compression) as player:
+        with reading_history(file) as lines, day_line("playing") as advance, _stopped_by_signals() as stopping:
+            played = await play_days(
+                stage_of(player),
+                arrivals_by_day(lines, player.partitions),
+                advance=advance,
+                quiet_days=quiet_days,
+                latest=latest,
+                days_per_second=days_per_second,
+                stopping=stopping,
+            )
+            return Outcome(played, player.last_day, stopping.is_set())
+
+
+def tell(outcome: Outcome, environment: Environment) -> None:
+    """Say in one line what was played; ends the command where a signal stopped it."""
+    played = outcome.played
+    until = "" if outcome.last_day is None else f"; it is {iso_day(outcome.last_day)} there"
+    click.echo(
+        f"played {played.events:,} events of {played.days} days into environment {environment.prefix!r} "
+        f"in {played.seconds:.1f} s ({played.events / max(played.seconds, 0.001):,.0f}/s){until}"
+    )
+    if outcome.is_stopped:
+        sys.exit(INTERRUPTED)
+
+
+compression_option = click.option("--compression", type=click.Choice(get_args(Compression)), default="none", show_default=True)
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--prefix", default="", metavar="PREFIX", help="The environment, made with --clock played.", envvar="MQA_PREFIX")
 @click.option("--bootstrap", metavar="HOST:PORT", help="Kafka; else KAFKA_BOOTSTRAP, else the local broker.")
 @click.option("--days-per-second", type=click.FloatRange(0, min_open=True), metavar="N", help="Speed; as fast as possible by default.")
 @click.option("--quiet-days", type=click.IntRange(0, 3660), default=0, help="Days without events in the end, so that accounts may fall.")
-@click.option("--compression", type=click.Choice(get_args(Compression)), default="none", show_default=True)
+@compression_option
 def play(
     file: Path, *, prefix: str, bootstrap: str | None, days_per_second: float | None, quiet_days: int, compression: Compression
 ) -> None:
@@ -107,24 +158,13 @@ def play(
     """
     environment, connection = Environment(prefix), Connection.find(bootstrap)
 
-    async def run() -> tuple[Played, Player, bool]:
+    async def run() -> Outcome:
         await connection.wait_until_ready()
-        async with open_player(connection, environment, compression=compression) as player:
-            with reading_history(file) as lines, day_line("playing") as advance, _stopped_by_signals() as stopping:
-                days = arrivals_by_day(lines, player.partitions)
-                played = await play_days(
-                    player, days, advance=advance, quiet_days=quiet_days, days_per_second=days_per_second, stopping=stopping
-                )
-                return played, player, stopping.is_set()
+        return await play_file(
+            connection, environment, file, compression=compression, days_per_second=days_per_second, quiet_days=quiet_days
+        )
 
-    played, player, is_stopped = asyncio.run(run())
-    until = "" if player.last_day is None else f"; it is {iso_day(player.last_day)} there"
-    click.echo(
-        f"played {played.events:,} events of {played.days} days into environment {prefix!r} "
-        f"in {played.seconds:.1f} s ({played.events / max(played.seconds, 0.001):,.0f}/s){until}"
-    )
-    if is_stopped:
-        sys.exit(INTERRUPTED)
+    tell(asyncio.run(run()), environment)
 
 
 @contextmanager

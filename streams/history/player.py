@@ -19,6 +19,7 @@ from aiokafka.structs import TopicPartition
 from engagement.days import iso_day
 from engagement.errors import Refused
 from engagement.machine import CLOCK_KEY
+from streams.clocks import clock_of
 from streams.connection import Connection
 from streams.days import IntakeProgress, Offsets, append_day, clock_partition
 from streams.genesis import read_genesis
@@ -158,9 +159,9 @@ async def open_player(
 ) -> AsyncIterator[Player]:
     """Come to a played environment; nothing of it is touched before a day begins. Raises `Refused` for one that runs by the wall."""
     genesis = await read_genesis(connection, environment)
-    if genesis.clock != "played":
+    if await clock_of(connection, environment, genesis) == "wall":
         msg = (
-            f"environment {environment.prefix!r} runs by the {genesis.clock} clock: a history played into it would mix with the present; "
+            f"environment {environment.prefix!r} runs by the wall clock: a history played into it would mix with the present; "
             "make one of its own with `mqa topics create --prefix NAME- --clock played`"
         )
         raise Refused(msg)

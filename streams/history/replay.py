@@ -13,15 +13,16 @@ import click
 from engagement.days import iso_day
 from engagement.machine import Output
 from engagement.rulebook import Rulebook, default_rulebook_text, load_rulebook
+from streams.configuration import newest_rulebook
 from streams.connection import Connection
-from streams.genesis import PARTITIONS, newest_rulebook, read_genesis
+from streams.genesis import PARTITIONS, read_genesis
 from streams.history.arrivals import arrivals_by_day, reading_history
 from streams.history.compare import Comparison
 from streams.history.engine import BATCH, HistoryReplay, LogReplay
 from streams.history.lines import open_history, refuse_overwriting
 from streams.history.live import Tell, compare_log, read_intake_fates, replay_log
 from streams.history.progress import day_line
-from streams.history.summary import changes_lines, fates_lines, funnel_lines, funnel_of, records_line
+from streams.history.summary import changes_lines, fates_lines, funnel_lines, funnel_of, records_line, where_events_ended
 from streams.identity import make_identity
 from streams.person_key import person_key
 from streams.rulebooks import read_rulebook
@@ -102,7 +103,7 @@ def _replay_history(file: Path, partitions: int, rulebook: Rulebook, batch: int,
             for change in engine.receive(arrivals):
                 tell(change)
     seconds = monotonic() - began
-    _summarize(engine.log, rulebook, fates_lines(engine.fates))
+    _summarize(engine.log, rulebook, fates_lines(where_events_ended(engine.fates, engine.log.fates)))
     if first is not None and last is not None:
         rate = engine.fates["in"] / max(seconds, 0.001)
         click.echo(f"{last - first + 1} days, {iso_day(first)} to {iso_day(last)}, in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
@@ -111,7 +112,6 @@ def _replay_history(file: Path, partitions: int, rulebook: Rulebook, batch: int,
 async def _replay_log(connection: Connection, environment: Environment, batch: int, tell: Tell, *, compare: bool) -> Comparison | None:
     await connection.wait_until_ready()
     genesis = await read_genesis(connection, environment)
-    rulebook = await newest_rulebook(connection, environment)
     comparison = None
     began = monotonic()
     if compare:
@@ -120,7 +120,8 @@ async def _replay_log(connection: Connection, environment: Environment, batch: i
         engine = await replay_log(connection, environment, genesis.partitions, tell, batch=batch)
     seconds = monotonic() - began
     fates = await read_intake_fates(connection, environment, genesis.partitions)
-    _summarize(engine, rulebook, [*fates_lines(fates), records_line(engine.fates)])
+    rulebook = await newest_rulebook(connection, environment)  # none that is older than what was replayed
+    _summarize(engine, rulebook, [*fates_lines(where_events_ended(fates, engine.fates)), records_line(engine.fates)])
     click.echo(f"in {seconds:.1f} s ({engine.fates['in'] / max(seconds, 0.001):,.0f} log records/s)", err=True)
     return comparison
 

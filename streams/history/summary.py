@@ -4,14 +4,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from engagement.account import AccountState
-from engagement.rulebook import Rulebook
+from engagement.rulebook import BOTTOMS, Rulebook
 
 Funnel = Mapping[str, Mapping[str, int]]
 """Ladder -> rung, from the bottom up -> accounts that stand there."""
 
 
+def where_events_ended(intake: Mapping[str, int], qualify: Mapping[str, int]) -> Counter[str]:
+    """Fates of every input event: intake's, and of those that it counted the ones that qualify could not take (``account_full``)."""
+    ended = Counter(intake)
+    if refused := qualify.get("dead:account_full", 0):
+        ended["counted"] -= refused
+        ended["dead:account_full"] += refused
+    return ended
+
+
 def fates_lines(fates: Mapping[str, int]) -> list[str]:
-    """Where every input event ended; ``fates`` are intake's over all partitions."""
+    """Where every input event ended; ``fates`` are those of `where_events_ended`."""
     filtered, dead = _reasons(fates, "filtered:"), _reasons(fates, "dead:")
     ends = {"counted": fates.get("counted", 0), "filtered": filtered.total(), "dead": dead.total()}
     lines = [f"{fates.get('in', 0):,} events in = " + " + ".join(f"{count:,} {end}" for end, count in ends.items())]
@@ -36,30 +45,38 @@ def records_line(fates: Mapping[str, int]) -> str:
 
 
 def changes_lines(fates: Mapping[str, int], rulebook: Rulebook) -> list[str]:
-    """Tier changes by ladder and step, in the order of the ladder; ``fates`` are qualify's."""
+    """Tier changes by ladder and step, in the order of the ladder; ``fates`` are qualify's.
+
+    Rungs of an earlier rulebook that ``rulebook`` lacks come after its own, as in a funnel.
+    """
     steps = _reasons(fates, "changes:")
     lines = [f"{steps.total():,} tier changes"]
-    for ladder in rulebook.ladders:
-        order = {name: number for number, name in enumerate(ladder.names)}
-        own = [tuple(step.split(":")[1:]) for step in steps if step.startswith(f"{ladder.name}:")]
+    for ladder, names in _names_of(rulebook).items():
+        own = [tuple(step.split(":")[1:]) for step in steps if step.startswith(f"{ladder}:")]
+        order = {name: number for number, name in enumerate(dict.fromkeys([*names, *sorted(name for step in own for name in step)]))}
         for origin, target in sorted(own, key=lambda step: (order[step[1]], order[step[0]])):
-            lines.append(f"  {ladder.name}: {origin} → {target} {steps[f'{ladder.name}:{origin}:{target}']:,}")
+            lines.append(f"  {ladder}: {origin} → {target} {steps[f'{ladder}:{origin}:{target}']:,}")
     return lines
 
 
 def funnel_of(states: Iterable[AccountState], rulebook: Rulebook) -> Funnel:
-    """Count the accounts on every rung, empty rungs included."""
-    funnel = {ladder.name: dict.fromkeys(ladder.names, 0) for ladder in rulebook.ladders}
+    """Count the accounts on every rung of ``rulebook``, empty ones included, and on those where an earlier one has left some."""
+    funnel = {ladder: Counter(dict.fromkeys(names, 0)) for ladder, names in _names_of(rulebook).items()}
     for state in states:
-        for ladder in rulebook.ladders:
-            standing = state.standings.get(ladder.name)
-            funnel[ladder.name][ladder.names[0] if standing is None else standing.rung] += 1
-    return funnel
+        for ladder, rungs in funnel.items():
+            standing = state.standings.get(ladder)
+            rungs[BOTTOMS[ladder] if standing is None else standing.rung] += 1
+    return {ladder: rungs for ladder, rungs in funnel.items() if len(rungs) > 1}
 
 
 def funnel_lines(funnel: Funnel) -> list[str]:
     """One line a ladder."""
     return [f"{ladder}: " + "  ".join(f"{rung} {count:,}" for rung, count in rungs.items()) for ladder, rungs in funnel.items()]
+
+
+def _names_of(rulebook: Rulebook) -> dict[str, tuple[str, ...]]:
+    """Rungs of every ladder from the bottom up; only the bottom where the rulebook has no such ladder."""
+    return {ladder: (bottom,) for ladder, bottom in BOTTOMS.items()} | {ladder.name: ladder.names for ladder in rulebook.ladders}
 
 
 def _reasons(fates: Mapping[str, int], prefix: str) -> Counter[str]:

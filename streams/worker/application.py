@@ -19,13 +19,14 @@ from engagement.rulebook import Rulebook
 from streams.connection import Connection
 from streams.identity import make_identity
 from streams.person_key import PersonKey
-from streams.topics import INPUTS, LOG, Environment
+from streams.topics import INPUTS, LOG, Clock, Environment
 from streams.worker import transport
 from streams.worker.assignor import UnitAssignor, UnitId
 from streams.worker.clock import DayClock
 from streams.worker.health import HealthServer
 from streams.worker.metrics import Metrics
 from streams.worker.ownership import Ownership, end
+from streams.worker.rulebooks import RulebookWatch
 from streams.worker.transport import Chunk
 from streams.worker.unit import Limits, Unit
 
@@ -42,7 +43,8 @@ class WorkerSettings:
     connection: Connection
     environment: Environment
     genesis: Genesis
-    rulebook: Rulebook  # the newest; intake's rules
+    clock: Clock  # that holds now
+    rulebook: Rulebook  # the newest as the worker starts; intake's rules
     roles: tuple[str, ...]
     name: str  # unique among the workers of the environment, stable over restarts
     limits: Limits
@@ -56,6 +58,7 @@ class EngagementApp(faust.App):
 
     ownership: Ownership
     assignor_of_units: UnitAssignor
+    rulebooks: RulebookWatch | None  # None where it has no intake
     health: HealthServer | None
     _watch: asyncio.Task[None]
 
@@ -63,6 +66,8 @@ class EngagementApp(faust.App):
         """Before the group is joined: a restore may take long, and probes must have an answer meanwhile."""
         await super().on_start()
         self._watch = asyncio.create_task(self.ownership.watch(), name="watch")
+        if self.rulebooks is not None:
+            self.rulebooks.start()
         if self.health is not None:
             await self.health.start()
             log.info("metrics and health on %s", self.health.address)
@@ -70,6 +75,8 @@ class EngagementApp(faust.App):
     async def on_shutdown(self) -> None:
         """After everything else has stopped."""
         self._watch.cancel()
+        if self.rulebooks is not None:
+            await self.rulebooks.stop()
         if self.health is not None:
             await self.health.stop()
         await super().on_shutdown()
@@ -130,11 +137,20 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
     roles = {role: topics_of[role] for role in settings.roles}
     app.assignor_of_units = UnitAssignor(topics_of)
     metrics = Metrics()
+    rulebooks = RulebookWatch(
+        connection=connection,
+        environment=environment,
+        rulebook=settings.rulebook,
+        clock=settings.clock,
+        metrics=metrics,
+        failed=lambda error: app.ownership.failed(None, error),
+    )
+    app.rulebooks = rulebooks if "intake" in roles else None
     app.ownership = Ownership(
         app,
         roles=roles,
-        make_fold=_folds(settings),
-        make_clock=_clocks(settings, app, metrics) if settings.genesis.clock == "wall" else None,
+        make_fold=_folds(settings, rulebooks),
+        make_clock=_clocks(settings, app, metrics, rulebooks) if settings.clock == "wall" else None,
         connection=connection,
         environment=environment,
         metrics=metrics,
@@ -161,7 +177,7 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
     return app
 
 
-def _folds(settings: WorkerSettings) -> Any:
+def _folds(settings: WorkerSettings, rulebooks: RulebookWatch) -> Any:
     families = {settings.environment.topic(family.value): family for family in Family}
     key = settings.person_key
     identity = make_identity(partitions=settings.genesis.partitions, secret=key.secret, key_id=key.key_id)
@@ -170,24 +186,25 @@ def _folds(settings: WorkerSettings) -> Any:
         role, number = unit
         if role == "qualify":
             return Qualify(topic=settings.environment.topic(LOG), partition=number)
-        return Intake(families=families, partition=number, rulebook=settings.rulebook, identity=identity)
+        intake = Intake(families=families, partition=number, rulebook=rulebooks.rulebook, identity=identity)
+        rulebooks.follow(intake)
+        return intake
 
     return make_fold
 
 
-def _clocks(settings: WorkerSettings, app: EngagementApp, metrics: Metrics) -> Any:
-    first_day = settings.genesis.day
-    assert first_day is not None, "an environment that runs by the wall has a day in its genesis"
-
+def _clocks(settings: WorkerSettings, app: EngagementApp, metrics: Metrics, rulebooks: RulebookWatch) -> Any:
     def make_clock(unit: Unit) -> DayClock:
+        last_day = settings.genesis.day if unit.clock_row is None else int(unit.clock_row)
+        assert last_day is not None, "an environment has a day in its genesis, or was played until a day before it went live"
         return DayClock(
             connection=settings.connection,
             environment=settings.environment,
             partitions=settings.genesis.partitions,
-            last_day=first_day if unit.clock_row is None else int(unit.clock_row),
+            last_day=last_day,
             restored_to=unit.restored_to,
             now=lambda: time_ns() // 1_000_000,
-            skew_ms=settings.rulebook.intake.skew,
+            skew_ms=lambda: rulebooks.rulebook.intake.skew,
             metrics=metrics,
             fenced=lambda _: app.ownership.fenced(unit),
             failed=lambda error: app.ownership.failed(unit, error),

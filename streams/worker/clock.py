@@ -41,12 +41,12 @@ class DayClock:
         last_day: int,
         restored_to: int,
         now: Callable[[], int],
-        skew_ms: int,
+        skew_ms: Callable[[], int],
         metrics: Metrics,
         fenced: Callable[[Fenced], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """``last_day`` as found in the clock's partition below offset ``restored_to``; ``now`` in ms.
+        """``last_day`` as found in the clock's partition below offset ``restored_to``; ``now`` in ms; ``skew_ms``: how far off it may be.
 
         ``fenced`` is called when another clock took over; ``failed`` ends the worker: days must not stop coming while it looks alive.
         """
@@ -117,11 +117,12 @@ class DayClock:
         broker_ms = await broker_time(producer, self._environment)
         skew_ms = self._now() - broker_ms
         self._metrics.clock_skew.set(skew_ms / 1000)
-        if abs(skew_ms) > self._skew_ms:
+        allowed_ms = self._skew_ms()
+        if abs(skew_ms) > allowed_ms:
             log.error(
                 "this machine's clock is %.1f s off the broker's (%.1f s are allowed): no day is appended",
                 skew_ms / 1000,
-                self._skew_ms / 1000,
+                allowed_ms / 1000,
             )
             return SKEW_PAUSE
         if broker_ms < midnight(day):  # arrival is the broker's time: what still arrives belongs to the day before

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import signal
 import socket
 from collections.abc import Callable, Collection
@@ -11,14 +12,19 @@ from typing import Any
 import click
 
 from engagement.errors import Refused
+from engagement.written import shown
+from streams.clocks import clock_of
+from streams.configuration import newest_rulebook
 from streams.connection import Connection
-from streams.genesis import newest_rulebook, read_genesis
+from streams.genesis import read_genesis
+from streams.people import agree_on_people
 from streams.person_key import person_key
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
 from streams.worker.health import listen
 from streams.worker.unit import Limits
 
 INTERRUPTED = 130
+LONGEST_NAME = 100
 
 EXPECTED = {
     # Kafka 4 answers a retriable error to the first produces of a following transaction; aiokafka warns of each
@@ -33,7 +39,7 @@ EXPECTED = {
 @click.option("--bootstrap", metavar="HOST:PORT", help="Kafka; else KAFKA_BOOTSTRAP, else the local broker.")
 @click.option(
     "--name",
-    default=socket.gethostname,
+    default=lambda: _cleaned(socket.gethostname()),
     show_default="host name",
     help="Unique among the workers, stable over restarts.",
     envvar="MQA_NAME",
@@ -77,6 +83,7 @@ def worker(**options: Any) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for logger, text in EXPECTED.items():
         logging.getLogger(logger).addFilter(_without(text))
+    _refuse_odd(options["name"])
     listening = None if options["port"] < 0 else listen(options["host"], options["port"])  # before it waits for anything
     settings = asyncio.run(_settings(options)) | {"health": listening}
 
@@ -96,18 +103,35 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
     environment = Environment(options["prefix"])
     await connection.wait_until_ready(15)
     genesis = await read_genesis(connection, environment)
+    clock = await clock_of(connection, environment, genesis)
     _refuse_unread(options["accept_loss"], environment, genesis.partitions)
+    rulebook = await newest_rulebook(connection, environment)
+    key = person_key(clock)
+    await agree_on_people(connection, environment, genesis.partitions, key)
     return {
         "connection": connection,
         "environment": environment,
         "genesis": genesis,
-        "rulebook": await newest_rulebook(connection, environment),
+        "clock": clock,
+        "rulebook": rulebook,
         "roles": (options["only"],) if options["only"] else tuple(CHANGELOGS),
         "name": options["name"],
         "limits": Limits(batch=options["batch"], dead_letters=options["dead_letter_limit"], accept_loss=frozenset(options["accept_loss"])),
         "session_timeout": options["session_timeout"],
-        "person_key": person_key(genesis.clock),
+        "person_key": key,
     }
+
+
+def _cleaned(host: str) -> str:
+    """Make a name of a host's."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", host)[:LONGEST_NAME] or "worker"
+
+
+def _refuse_odd(name: str) -> None:
+    """Raise `Refused` for a name that Kafka, or a person who reads its log, would choke on."""
+    if not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}", name):
+        msg = f"--name: {shown(name)!r} must be 1 to {LONGEST_NAME} letters, digits, '.', '_' and '-'; try worker-1"
+        raise Refused(msg)
 
 
 def _refuse_unread(places: Collection[str], environment: Environment, partitions: int) -> None:

@@ -7,6 +7,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from engagement.errors import Refused
+from engagement.written import shown
 from streams.worker.metrics import Metrics
 
 
@@ -15,6 +16,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
+    except UnicodeError:  # from the encoding of international names
+        msg = f"--host: {shown(host)!r} cannot be a host name: an empty label, or too long a one; take an address like 127.0.0.1"
+        raise Refused(msg) from None
     except OSError as error:
         msg = f"--port {port}: cannot listen on {host} ({error.strerror}); take another, or 0, or another --host"
         raise Refused(msg) from None

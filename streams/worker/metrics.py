@@ -35,6 +35,8 @@ class Metrics:
         # How long the last restore of a unit took, and whether one is running.
         self.restore = Gauge("mqa_restore_seconds", "Time of the last restore of a unit.", ["role", "partition"], registry=registry)
         self.restoring = Gauge("mqa_restoring_units", "Units being restored now.", registry=registry)
+        # The rulebook that intake goes by: 1 under its version, and nothing under any other.
+        self.rulebook = Gauge("mqa_rulebook_info", "The rulebook that intake goes by.", ["version"], registry=registry)
         # Units folded by this worker.
         self.units = Gauge("mqa_units", "Units owned by this worker.", ["role"], registry=registry)
         # The rule day of each log partition, in days since 1970: a partition that lags shows here.

@@ -296,11 +296,11 @@ class Ownership:
             except Exception as error:  # noqa: BLE001 - as in on_rebalance_complete
                 self._end_for(error)
 
-    def failed(self, unit: Unit, error: BaseException) -> None:
-        """End the process, after the other units' running transactions."""
+    def failed(self, unit: Unit | None, error: BaseException) -> None:
+        """End the process, after the other units' running transactions; None where it was no unit that failed."""
         self._spawn(self._end_after(unit, error))
 
-    async def _end_after(self, unit: Unit, error: BaseException) -> None:
+    async def _end_after(self, unit: Unit | None, error: BaseException) -> None:
         others = [other for other in self._units.values() if other is not unit]
         if others:
             await asyncio.wait([asyncio.create_task(other.close()) for other in others], timeout=8)

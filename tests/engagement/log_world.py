@@ -61,6 +61,8 @@ class Log:
         role: str | None = None,
         account: str = "acme.com",
         occurred: int | None = None,
+        topic: str | None = None,
+        seconds: int | None = None,
     ) -> "Log":
         """``occurred`` is the day of the event where it is another than that of its arrival."""
         self.until(day)
@@ -72,6 +74,8 @@ class Log:
             received_at=midnight(FIRST_DAY + day) + MS_PER_DAY // 2,
             person=person,
             role=role,
+            topic=topic,
+            seconds=seconds,
             source=("intent-signals", 0, number, 0),
             rulebook="r",
         )

@@ -91,10 +91,10 @@ def test_unknown_semantics_are_refused():
         run(log)
 
 
-def test_an_activation_is_refused_by_a_version_that_cannot_restate():
+def test_an_activation_of_unknown_semantics_is_refused():
     log = Log()
-    log.append(b"__activation__", Activation(rulebook=DEFAULT_TEXT, version="v2", semantics=1, received_at=0), FIRST_DAY)
-    with pytest.raises(Refused, match="activates rulebook v2, which this version cannot do"):
+    log.append(b"__activation__", Activation(rulebook=DEFAULT_TEXT, version="v2", semantics=2, received_at=0), FIRST_DAY)
+    with pytest.raises(Refused, match="activates semantics 2, this version knows 1"):
         run(log)
 
 
@@ -167,7 +167,7 @@ def test_a_change_is_a_cloud_event_with_its_coordinates_outside_the_body():
         "ce_type": "mqa.tier-change.v1",
         "ce_subject": "acme.com",
         "ce_time": "2025-01-03T12:00:00.000Z",
-        "mode": "live",
+        "mode": "baseline",
         "mqa-log": "0/8",
     }
     assert (output.key, output.timestamp) == (b"acme.com", midnight(FIRST_DAY + 2) + 43_200_000)

@@ -7,14 +7,60 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import DecodeError
 
-from engagement.account import AccountState, header
-from engagement.days import day_of, iso_instant, midnight
-from engagement.judging import stand
+from engagement.account import AccountState, Row, header
+from engagement.account import decode as decode_row
+from engagement.account import encode as encode_row
+from engagement.days import day_of, iso_instant, midnight, parse_day
+from engagement.judging import judge_by, stand
 from engagement.machine import RESERVED_KEYS, PlainRecord
 from engagement.records import DAY_KEY, Signal, Update
 from engagement.records import decode as decode_record
+from engagement.rulebook import BOTTOMS, Rulebook, load_rulebook
 from tests.engagement.log_world import DEFAULT, FIRST_DAY, FITTING, Log, judge, run
 
+RICH = load_rulebook(
+    """
+    window: 60d
+    signals:
+      page: {points: 1, half_life: 14d, per_minute: 0.5}
+      pricing: {points: 15, window: 45d}
+      email_open: {points: 0}
+      email_click: {points: 3, lifespan: 50d}
+      download: {points: 20, half_life: 30d}
+      webinar: {points: 30, half_life: 10d, window: 20d}
+      review_site: {points: 20, third_party: true}
+      surge: {points: 15, third_party: true, half_life: 7d}
+      demo_request: {points: 100, half_life: 30d, act_now: true}
+    roles: {vp: 1.5, intern: 0}
+    committee: {required: [vp, c_level], blockers: [director]}
+    caps: {repeats_per_day: 2, person: 60, anonymous: 30, third_party: 40, account: {page: 20}}
+    surge: {score: 55, people: 1, events: 2, weeks: 3}
+    needs: {fraud: {topics: [aml, kyc]}, some: {topics: [aml, sepa], share: 50%}}
+    fit: {industry: {weight: 1, in: [fintech]}, employees: {weight: 1, at_least: 100}}
+    grades: {A: 100, B: 50, known: 50%}
+    segments:
+      quiet: {idle: 20d, not: {signals: {kind: demo_request, within: 50d}}}
+      keen: {signals: {kind: [pricing, download], at_least: 2, within: 25d, people: 1}}
+      new: {segment: keen, not: {segment: quiet}}
+    cluster: {by: [industry, {employees: [100, 500]}]}
+    suppress: [competitor]
+    suppress_accounts: [core.com]
+    stage:
+      engaged: {enter: {score: 20, not: {segment: quiet}}, keep: {score: 5}, cool_down: 12d}
+      mqa:
+        enter: {any: [{score: 80, people: 2, not: {blocked: true}}, {surge: [fraud, sepa], score: 10}]}
+        keep: {all: [{any: [{score: 30}, {surging: 1}]}, {not: {segment: quiet}}]}
+        dwell: 9d
+        cool_down: 25d
+      opportunity: {enter: {opportunity: open}}
+    tier:
+      tier_3: {enter: {any: [{listed: 3}, {segment: [quiet]}, {committee: 50%}]}}
+      tier_2: {enter: {stage: mqa, fit: [A, B]}, keep: {idle_under: 40d}, dwell: 5d}
+      tier_1: {enter: {people_with: {score: 25, at_least: 2, roles: [vp, c_level]}, first_party: true}, cool_down: 40d}
+    """,
+    "rich",
+)
+RULEBOOKS = st.sampled_from([DEFAULT, RICH])
 KINDS = [*DEFAULT.signals, "no_longer_known"]
 ACTS = st.one_of(
     st.tuples(
@@ -23,6 +69,8 @@ ACTS = st.one_of(
         st.sampled_from([None, "p1", "p2", "p3", "p4"]),
         st.sampled_from([None, "vp", "c_level", "intern"]),
         st.sampled_from([0, 0, 1, 13, 29, 60, 89, 100]),  # days since it occurred
+        st.sampled_from([None, None, "aml", "KYC", "sepa"]),
+        st.sampled_from([None, None, 59, 600]),
     ),
     st.tuples(
         st.just("update"),
@@ -42,6 +90,11 @@ ACTS = st.one_of(
                 {"opportunity": {"id": "o", "stage": "lost"}},
                 {"contacts": {"p1": "director", "p4": None}},
                 {"contacts": {"p1": "intern", "p2": "intern", "p3": "intern"}},
+                {"pin": {"ladder": "tier", "rung": "tier_1", "reason": "board", "until": FIRST_DAY + 25}},
+                {"pin": {"ladder": "stage", "rung": "engaged"}},
+                {"pin": {"ladder": "stage", "rung": None}},
+                {"retract": {"person": "p1"}},
+                {"retract": {"events": [{"id": "e2", "kind": "webinar", "day": FIRST_DAY, "person": "p2"}]}},
             ]
         ),
     ),
@@ -51,14 +104,15 @@ SCRIPTS = st.lists(
 )
 
 
-def written(script: Any) -> Log:
-    log, day = Log(), 0
+def written(script: Any, rulebook: Rulebook = DEFAULT) -> Log:
+    log, day = Log(rulebook), 0
     for pause, account, acts in script:
         day += pause
         for act, *said in acts:
             if act == "signal":
-                kind, person, role, age = said
-                log.signal(day, kind, person, role=None if person is None else role, account=account, occurred=day - age)
+                kind, person, role, age, topic, seconds = said
+                role = None if person is None else role
+                log.signal(day, kind, person, role=role, account=account, occurred=day - age, topic=topic, seconds=seconds)
             else:
                 log.update(day, account=account, **said[0])
     log.until(day + 60).append(b"beta.com", b"{", 0)  # no log record
@@ -66,9 +120,9 @@ def written(script: Any) -> Log:
 
 
 @settings(max_examples=100, deadline=None)
-@given(SCRIPTS, st.integers(1, 9), st.integers(1, 3), st.booleans())
-def test_the_borders_between_steps_do_not_show(script: Any, chunk: int, limit: int, restart: bool):
-    log = written(script)
+@given(SCRIPTS, RULEBOOKS, st.integers(1, 9), st.integers(1, 3), st.booleans())
+def test_the_borders_between_steps_do_not_show(script: Any, rulebook: Rulebook, chunk: int, limit: int, restart: bool):
+    log = written(script, rulebook)
     whole, pieces = run(log), run(log, chunk=chunk, limit=limit, restart=restart)
     assert pieces.outputs == whole.outputs
     assert pieces.rows == whole.rows
@@ -76,16 +130,16 @@ def test_the_borders_between_steps_do_not_show(script: Any, chunk: int, limit: i
 
 
 @settings(max_examples=100, deadline=None)
-@given(SCRIPTS)
-def test_lazily_kept_due_days_give_the_changes_of_judging_everyone_every_day(script: Any):
-    log = written(script)
+@given(SCRIPTS, RULEBOOKS)
+def test_lazily_kept_due_days_give_the_changes_of_judging_everyone_every_day(script: Any, rulebook: Rulebook):
+    log = written(script, rulebook)
     judged = run(log)
-    assert [(change.account, change.ladder, change.to, change.effective_at) for change in judged.changes] == every_day(log)
+    assert [(change.account, change.ladder, change.to, change.effective_at) for change in judged.changes] == every_day(log, rulebook)
 
 
-def every_day(log: Log) -> list[tuple[str, str, str, str]]:
+def every_day(log: Log, rulebook: Rulebook) -> list[tuple[str, str, str, str]]:
     """The fold without due days, cursors or bytes: every account is judged on every day."""
-    bench = judge()
+    bench = judge_by(rulebook.canonical(), rulebook.version)
     accounts: dict[str, AccountState] = {}
     changes: list[tuple[str, str, str, str]] = []
     words = dict(spoken(log))
@@ -93,9 +147,9 @@ def every_day(log: Log) -> list[tuple[str, str, str, str]]:
 
     def look(account: str, at: int) -> None:
         state = accounts[account]
-        moves = bench.moves(state, day, bench.facts(state, day))
+        moves = bench.moves(state, day, bench.facts(account, state, day))
         stand(state, moves, day)
-        changes.extend((account, move.ladder.name, move.ladder.names[move.target], iso_instant(at)) for move in moves)
+        changes.extend((account, move.ladder.name, move.target, iso_instant(at)) for move in moves if move.is_seen)
 
     for record in log.records:
         if record in words:
@@ -114,16 +168,16 @@ def every_day(log: Log) -> list[tuple[str, str, str, str]]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(SCRIPTS)
-def test_what_a_change_announces_comes_true_where_nothing_more_happens(script: Any):
-    log = written(script)
+@given(SCRIPTS, RULEBOOKS)
+def test_what_a_change_announces_comes_true_where_nothing_more_happens(script: Any, rulebook: Rulebook):
+    log = written(script, rulebook)
     changes = run(log).changes
     last_words = {record.key: f"{entry.source[0]}:{entry.id}" for record, entry in spoken(log)}
     for change in changes:
         assert change.expires_at is None or change.expires_at > change.effective_at
         if change.cause in last_words.values():
             after = [other for other in changes if (other.account, other.ladder) == (change.account, change.ladder)]
-            falls = [other.effective_at for other in after if other.sequence > change.sequence]
+            falls = [other.effective_at for other in after if other.sequence > change.sequence and other.direction == "demotion"]
             end = iso_instant(midnight(FIRST_DAY + log.day))
             assert falls[:1] == ([change.expires_at] if change.expires_at is not None and change.expires_at <= end else [])
 
@@ -140,9 +194,9 @@ def spoken(log: Log) -> Iterator[tuple[PlainRecord, Signal | Update]]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(SCRIPTS)
-def test_factors_add_up_and_fates_add_up(script: Any):
-    result = run(written(script))
+@given(SCRIPTS, RULEBOOKS)
+def test_factors_add_up_and_fates_add_up(script: Any, rulebook: Rulebook):
+    result = run(written(script, rulebook))
     for change in result.changes:
         assert sum(factor.points for factor in change.factors) == change.score
         assert all(factor.points >= 0 and factor.clipped >= 0 for factor in change.factors)
@@ -155,38 +209,43 @@ def test_factors_add_up_and_fates_add_up(script: Any):
 @settings(max_examples=100, deadline=None)
 @given(SCRIPTS, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_within_a_day_does_not_matter_to_the_evaluation(script: Any, shuffled: Any):
-    signals = [(kind, person, age) for _, _, acts in script for act, *said in acts if act == "signal" for kind, person, _, age in [said]]
+    signals = [
+        (kind, person, age) for _, _, acts in script for act, *said in acts if act == "signal" for kind, person, _, age, *_ in [said]
+    ]
     evaluations = []
     for _ in range(2):
         log = Log()
         for kind, person, age in signals:
             log.signal(0, kind, person, occurred=-age)
         result = run(log)
-        evaluations.append([facts_of(judge().evaluate(state, result.fold.position.rule_day or 0)) for _, state in result.fold.accounts()])
+        evaluations.append(
+            [facts_of(judge().evaluate(name, state, result.fold.position.rule_day or 0)) for name, state in result.fold.accounts()]
+        )
         shuffled.shuffle(signals)
     assert evaluations[0] == evaluations[1]
 
 
 def facts_of(evaluation: Any) -> Any:
     """All but the event ids, which name the arrival here."""
-    return evaluation.facts, [(factor.kind, factor.points, factor.clipped, factor.count, factor.people) for factor in evaluation.factors]
+    facts = {name: fact for name, fact in evaluation.facts._asdict().items() if name not in ("state", "signals", "people_with")}
+    return facts, [(factor.kind, factor.points, factor.clipped, factor.count, factor.people) for factor in evaluation.factors]
 
 
 @settings(max_examples=100, deadline=None)
-@given(SCRIPTS, st.sampled_from(KINDS), st.sampled_from([None, "p1", "p9"]), st.integers(0, 60))
-def test_no_signal_lowers_a_score_and_no_silence_raises_it(script: Any, kind: str, person: str | None, age: int):
-    log = written(script)
+@given(SCRIPTS, RULEBOOKS, st.sampled_from(KINDS), st.sampled_from([None, "p1", "p9"]), st.integers(0, 60))
+def test_no_signal_lowers_a_score_and_no_silence_raises_it(script: Any, rulebook: Rulebook, kind: str, person: str | None, age: int):
+    log = written(script, rulebook)
     day = log.day
     before = run(log)
     after = run(log.signal(day, kind, person, occurred=day - age))
-    bench, today = judge(), before.fold.position.rule_day
+    bench, today = judge_by(rulebook.canonical(), rulebook.version), before.fold.position.rule_day
     assert today is not None
     states = dict(after.fold.accounts())
     for account, state in before.fold.accounts():
-        score = bench.evaluate(state, today).facts.score
-        assert bench.evaluate(states[account], today).facts.score >= score
-        assert bench.evaluate(state, today + 1).facts.score <= score
-        assert bench.evaluate(state, today + 30).facts.score <= score
+        score = bench.evaluate(account, state, today).facts.score
+        assert bench.evaluate(account, states[account], today).facts.score >= score
+        assert bench.evaluate(account, state, today + 1).facts.score <= score
+        assert bench.evaluate(account, state, today + 30).facts.score <= score
 
 
 @settings(max_examples=100, deadline=None)
@@ -197,3 +256,32 @@ def test_every_account_is_due_later_than_the_rule_day(script: Any):
         if key not in RESERVED_KEYS:
             assert value is not None
             assert header(value)[1] > (result.fold.position.rule_day or 0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SCRIPTS, RULEBOOKS)
+def test_changes_chain_and_nothing_falls_within_its_dwell(script: Any, rulebook: Rulebook):
+    rungs = {(ladder.name, rung.name): rung for ladder in rulebook.ladders for rung in ladder.rungs}
+    stands: dict[tuple[str, str], tuple[str, int]] = {}
+    sequence: dict[str, int] = {}
+    for change in run(written(script, rulebook)).changes:
+        place, day = (change.account, change.ladder), parse_day(change.effective_at[:10])
+        before, since = stands.get(place, (BOTTOMS[change.ladder], 0))
+        assert change.from_ == before
+        assert change.sequence == sequence.get(change.account, 0) + 1
+        if (
+            change.direction == "demotion"
+            and change.reason not in ("suppression", "pin")
+            and change.pin is None
+            and before != BOTTOMS[change.ladder]
+        ):
+            assert day - since >= rungs[change.ladder, before].dwell
+        stands[place], sequence[change.account] = (change.to, day), change.sequence
+
+
+@settings(max_examples=100, deadline=None)
+@given(SCRIPTS, RULEBOOKS)
+def test_a_state_written_and_read_is_the_same(script: Any, rulebook: Rulebook):
+    for _, state in run(written(script, rulebook)).fold.accounts():
+        row = Row(state=state, applied=7, due=3)
+        assert decode_row(encode_row(row)) == row

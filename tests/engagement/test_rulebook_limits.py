@@ -69,10 +69,10 @@ def kinds(number: int, history_days: int) -> str:
 
 
 def test_more_kinds_and_days_than_an_account_can_hold_are_refused():
-    load_rulebook(kinds(100, 160), "x")
+    load_rulebook(kinds(100, 120), "x")
     with pytest.raises(Refused) as refused:
-        load_rulebook(kinds(101, 160), "x")
-    expected = "x: signals x history_days = 101 kinds x 160 days must not exceed 16000; lower history_days or remove kinds"
+        load_rulebook(kinds(101, 120), "x")
+    expected = "x: signals x history_days = 101 kinds x 120 days must not exceed 12000; lower history_days or remove kinds"
     assert str(refused.value) == expected
 
 
@@ -115,16 +115,16 @@ def test_an_account_of_a_million_signals_of_every_kind_is_judged_on_any_day(day:
     judge = Judge(largest(), "v")
     million = {day: {"k1.vp": 1_000_000}}
     state = AccountState(
-        kinds={kind: KindHistory(days=million, newest=[(midnight(day), "e")]) for kind in ("page", "demo")},
+        kinds={kind: KindHistory(days=million, newest=[(midnight(day), "e", "k1.vp")]) for kind in ("page", "demo")},
         roles={"k1.vp": "vp"},
         standings={"stage": Standing("mqa", day)},
     )
-    evaluation = judge.evaluate(state, day)
+    evaluation = judge.evaluate("acme.com", state, day)
     assert evaluation.facts.score == 2 * 10**17 == sum(factor.points for factor in evaluation.factors)
-    due = judge.due(state, day)
+    due = judge.due("acme.com", state, day)
     assert due == day + 3660
     assert decode(encode(Row(state=state, applied=0, due=due))).due == due
     (stage,) = judge.rulebook.ladders
-    expiry = judge.expiry(state, day, stage)
+    expiry = judge.expiry("acme.com", state, day, stage)
     assert expiry is not None
     assert iso_instant(midnight(expiry)).endswith("T00:00:00.000Z")

@@ -13,7 +13,7 @@ LADDER = "\nstage: {engaged: {enter: {score: 1}}}"
 
 def state_of(cells: dict[str, dict[int, dict[str, int]]], roles: dict[str, str] | None = None) -> AccountState:
     people = {person: None for days in cells.values() for counts in days.values() for person in counts if person}
-    kinds = {kind: KindHistory(days=days, newest=[(0, "e")]) for kind, days in cells.items()}
+    kinds = {kind: KindHistory(days=days, newest=[(0, "e", "")]) for kind, days in cells.items()}
     return AccountState(kinds=kinds, roles={**people, **(roles or {})})
 
 
@@ -59,12 +59,12 @@ def test_an_act_now_kind_stands_outside_the_caps():
 def test_an_excluded_role_counts_for_nothing():
     rulebook = load_rulebook("signals: {page: {points: 1}}\nroles: {student: 0}" + LADDER, "x")
     tally = Scoring(rulebook).tally(state_of({"page": {100: {"p": 1}}}, {"p": "student"}), 100)
-    assert (tally.people, tally.active_days, tally.first_party) == (frozenset(), 0, False)
+    assert (tally.people, len(tally.days), tally.first_party) == (frozenset(), 0, False)
 
 
 def test_breadth_leaves_out_the_anonymous_and_worthless_kinds_but_days_count_both_known_and_anonymous():
     tally = Scoring(DEFAULT).tally(state_of({"page": {100: {"": 1}, 98: {"p": 1}}, "email_open": {97: {"q": 1}}}), 100)
-    assert (tally.people, tally.active_days, tally.first_party) == (frozenset({"p"}), 2, True)
+    assert (tally.people, len(tally.days), tally.first_party) == (frozenset({"p"}), 2, True)
 
 
 def test_third_parties_are_no_first_party():
@@ -85,7 +85,7 @@ def test_factors_show_what_the_caps_clip_largest_first():
     for _ in range(2):
         log.signal(0, "webinar", "p").signal(0, "page", "p").signal(0, "page")
     log.signal(0, "webinar", "p")
-    factors = judge().evaluate(run(log).state(), FIRST_DAY).factors
+    factors = judge().evaluate("acme.com", run(log).state(), FIRST_DAY).factors
     assert [(factor.kind, factor.points, factor.clipped, factor.count, factor.people) for factor in factors] == [
         ("webinar", 60_000, 30_000, 3, 1),
         ("page", 1_000, 2_000, 4, 1),  # p's bucket is full; the anonymous have theirs

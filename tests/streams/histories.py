@@ -37,6 +37,6 @@ def new_replay(batch: int = BATCH) -> HistoryReplay:
 def scores_on(day: int, states: Iterable[tuple[str, AccountState]]) -> Scores:
     scores: Scores = {}
     for account, state in states:
-        evaluation = JUDGE.evaluate(state, day)
+        evaluation = JUDGE.evaluate(account, state, day)
         scores[account] = (evaluation.facts.score, evaluation.facts.people, evaluation.fit.score)
     return scores

@@ -39,7 +39,7 @@ class Clockwork:
             last_day=TODAY,
             restored_to=0,
             now=lambda: self.now,
-            skew_ms=skew_ms,
+            skew_ms=lambda: skew_ms,
             metrics=Metrics(),
             fenced=lambda error: pytest.fail(repr(error)),
             failed=lambda error: pytest.fail(repr(error)),

@@ -25,7 +25,7 @@ def change(account: str, to: str, *, sequence: int = 1, at: str = "2025-01-20T08
         "fit_known": 1000,
         "grade": "A",
         "value": "low",
-        "people": 4,
+        "surges": (), "segments": (), "cluster": None, "pin": None, "people": 4,
         "factors": (_factor("pricing", 100_250), _factor("webinar", 50_250)),
         "crm_id": None,
         "owner": None,

@@ -9,10 +9,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import TopicPartition
 
 from engagement.errors import Refused
-from engagement.records import GENESIS_KEY, encode
+from engagement.records import ACTIVATION_KEY, GENESIS_KEY, LIVE_KEY, SEMANTICS, Activation, GoLive, encode
 from engagement.rulebook import default_rulebook_text, load_rulebook
+from streams.activation import activate_rulebook
+from streams.clocks import clock_of
+from streams.configuration import newest_rulebook
 from streams.connection import Connection
-from streams.genesis import create_environment, delete_environment, existing_topics, newest_rulebook, read_genesis
+from streams.genesis import create_environment, delete_environment, existing_topics, read_genesis
 from streams.reading import read_to_end, reader
 from streams.topics import STATEFUL, TOPICS, Environment
 from streams.transaction import make_producer
@@ -58,7 +61,7 @@ async def records_in(kafka: Connection, topic: str, partition: int) -> list[tupl
         return [(each.key, each.value) async for batch in read_to_end(consumer, TopicPartition(topic, partition)) for each in batch]
 
 
-async def send(kafka: Connection, topic: str, key: bytes, value: bytes, timestamp_ms: int | None = None) -> None:
+async def send(kafka: Connection, topic: str, key: bytes, value: bytes | None, timestamp_ms: int | None = None) -> None:
     producer = AIOKafkaProducer(**kafka.client_options())
     await producer.start()
     try:
@@ -164,6 +167,50 @@ async def test_a_lost_rulebook_is_told_and_written_again(
     assert await create_environment(kafka, environment) == genesis
     assert (await newest_rulebook(kafka, environment)).version == OTHER_RULEBOOK.version
     assert await records_in(kafka, environment.topic("account-log"), 0) == [(GENESIS_KEY, encode(genesis))]
+
+
+@pytest.mark.parametrize("value", [None, b"\xff\xfe", b"stage: [", b"", b"just words"])
+async def test_a_last_rulebook_that_is_deleted_or_cannot_be_read_is_told_and_the_active_one_written_again(
+    kafka: Connection, environment: Environment, value: bytes | None
+) -> None:
+    genesis = await create_environment(kafka, environment, partitions=1, clock="played")
+    await activate_rulebook(kafka, environment, genesis, OTHER_RULEBOOK, place="test")
+    rulebooks = environment.topic("rulebooks")
+    await send(kafka, rulebooks, OTHER_RULEBOOK.version.encode(), value)
+    for reading in (read_genesis, newest_rulebook):
+        with pytest.raises(Refused, match=rf"^{rulebooks}: .*`{environment.create_command}`") as refusal:
+            await reading(kafka, environment)
+        assert str(refusal.value).isprintable()
+    assert await create_environment(kafka, environment) == genesis
+    assert (await newest_rulebook(kafka, environment)).version == OTHER_RULEBOOK.version
+    written = await records_in(kafka, rulebooks, 0)
+    await create_environment(kafka, environment)
+    assert await records_in(kafka, rulebooks, 0) == written
+
+
+async def test_a_clock_marker_is_no_rulebook_and_a_deleted_one_takes_nothing_back(kafka: Connection, environment: Environment) -> None:
+    genesis = await create_environment(kafka, environment, partitions=1, clock="played")
+    rulebooks, live = environment.topic("rulebooks"), encode(GoLive(received_at=1))
+    await send(kafka, environment.topic("account-log"), LIVE_KEY, live)
+    await send(kafka, rulebooks, LIVE_KEY, live)
+    assert (await newest_rulebook(kafka, environment)).version == genesis.version
+    await send(kafka, rulebooks, genesis.version.encode(), None)
+    with pytest.raises(Refused, match=f"{rulebooks}: its last rulebook, {genesis.version}, is deleted; run `{environment.create_command}`"):
+        await read_genesis(kafka, environment)
+    assert await create_environment(kafka, environment) == genesis
+    await send(kafka, rulebooks, LIVE_KEY, None)
+    assert await clock_of(kafka, environment, genesis) == "wall"
+
+
+async def test_an_active_rulebook_of_a_later_version_is_not_written_again_in_vain(kafka: Connection, environment: Environment) -> None:
+    await create_environment(kafka, environment, partitions=1)
+    later = Activation(rulebook='{"signals_of_tomorrow":{}}', version="tomorrow", semantics=SEMANTICS, received_at=1)
+    await send(kafka, environment.topic("account-log"), ACTIVATION_KEY, encode(later))
+    await send(kafka, environment.topic("rulebooks"), b"tomorrow", later.rulebook.encode())
+    with pytest.raises(
+        Refused, match=r"cannot use the active rulebook; use the one that activated it, or a later one .rulebook tomorrow: "
+    ):
+        await create_environment(kafka, environment)
 
 
 @pytest.mark.parametrize("short", STATEFUL)

@@ -75,7 +75,22 @@ def test_a_reader_who_has_gone_is_no_error(folder: Path, command: str) -> None:
     assert (status, "Traceback" in told, "mqa:" in told) == (141, False, False)
 
 
-def test_a_closed_standard_output_is_no_error(folder: Path) -> None:
-    command = f"exec {sys.executable} -m streams replay history.jsonl >&-"
-    outcome = subprocess.run(["/bin/sh", "-c", command], cwd=folder, stderr=subprocess.PIPE, text=True, check=False)
-    assert (outcome.returncode, "Traceback" in outcome.stderr) == (0, False)
+def mqa_without_output(folder: Path, command: str, closing: str) -> tuple[int, str]:
+    shell = f"exec {sys.executable} -X dev -m streams {command} {closing}"
+    outcome = subprocess.run(["/bin/sh", "-c", shell], cwd=folder, stderr=subprocess.PIPE, text=True, check=False)
+    return outcome.returncode, outcome.stderr
+
+
+@pytest.mark.parametrize("closing", [">&-", "<&- >&-"])
+@pytest.mark.parametrize("command", ["replay history.jsonl", "rulebook show", "--help"])
+def test_a_closed_standard_output_is_told_where_something_was_to_be_written(folder: Path, command: str, closing: str) -> None:
+    status, told = mqa_without_output(folder, command, closing)
+    lines = [each for each in told.splitlines() if each.startswith("mqa: ")]
+    assert lines == ["mqa: standard output: is not open for writing; write somewhere else"]
+    assert (status, "Traceback" in told) == (2, False)
+
+
+def test_a_closed_standard_output_is_no_error_where_nothing_is_written_there(folder: Path) -> None:
+    status, told = mqa_without_output(folder, "replay history.jsonl -o changes.jsonl", ">&-")
+    assert (status, "Traceback" in told, "mqa:" in told) == (0, False, False)
+    assert (folder / "changes.jsonl").read_bytes().count(b"\n") > 10

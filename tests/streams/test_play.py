@@ -47,8 +47,10 @@ def history(*events: tuple[int, str]) -> Iterable[tuple[int, list[Arrival]]]:
     return arrivals_by_day(read_history(lines, "history"), 4)
 
 
-async def told(stage: Diary, *events: tuple[int, str], quiet_days: int = 0, stopping: asyncio.Event | None = None) -> Played:
-    return await play_days(stage, history(*events), advance=lambda *_: None, quiet_days=quiet_days, stopping=stopping)
+async def told(
+    stage: Diary, *events: tuple[int, str], quiet_days: int = 0, latest: int | None = None, stopping: asyncio.Event | None = None
+) -> Played:
+    return await play_days(stage, history(*events), advance=lambda *_: None, quiet_days=quiet_days, latest=latest, stopping=stopping)
 
 
 async def days_in_log(kafka: Connection, environment: Environment) -> list[int]:
@@ -76,6 +78,13 @@ async def test_quiet_days_follow_the_last() -> None:
     stage = Diary()
     await told(stage, (0, "a"), quiet_days=2)
     assert stage.entries == ["day 0", "a", "day 1", "day 2", "day 3", "settled"]
+
+
+@pytest.mark.parametrize(("latest", "end"), [(0, []), (1, ["day 1"]), (2, ["day 1", "day 2"])])
+async def test_of_the_days_after_the_history_none_begins_that_is_later_than_the_latest(latest: int, end: list[str]) -> None:
+    stage = Diary()
+    await told(stage, (0, "a"), quiet_days=7, latest=FIRST + latest)
+    assert stage.entries == ["day 0", "a", *end, "settled"]
 
 
 async def test_an_empty_history_begins_no_day() -> None:

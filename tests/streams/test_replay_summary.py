@@ -3,7 +3,7 @@
 import pytest
 
 from engagement.account import AccountState, Standing
-from streams.history.summary import adds_up, changes_lines, fates_lines, funnel_lines, funnel_of, records_line
+from streams.history.summary import adds_up, changes_lines, fates_lines, funnel_lines, funnel_of, records_line, where_events_ended
 from tests.streams.histories import RULEBOOK
 
 FATES = {"in": 1_010, "counted": 1_000, "filtered:robot": 6, "filtered:asset": 1, "dead:late": 3, "rerouted": 2}
@@ -26,6 +26,13 @@ def test_one_event_more_or_less_in_any_place_does_not_add_up(fate: str) -> None:
 
 def test_an_event_sent_on_does_not_count_twice() -> None:
     assert adds_up(FATES | {"rerouted": 99})
+
+
+def test_an_update_that_an_account_could_not_take_is_dead_and_no_longer_counted() -> None:
+    ended = where_events_ended(FATES, {"in": 1_000, "updates": 10, "dead:account_full": 4, "dead:not_a_log_record": 1})
+    assert (ended["counted"], ended["dead:account_full"]) == (996, 4)
+    assert adds_up(ended)
+    assert where_events_ended(FATES, {"in": 1_000}) == FATES
 
 
 def test_steps_stand_in_the_order_of_their_ladder() -> None:

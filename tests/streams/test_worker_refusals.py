@@ -12,7 +12,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from streams.connection import Connection
 from streams.genesis import create_environment
+from streams.people import agree_on_people
+from streams.person_key import PersonKey
 from streams.topics import Environment
+from streams.worker.command import worker
 
 
 def run_worker(bootstrap: str, prefix: str, *options: str, **settings: str) -> tuple[int, str]:
@@ -93,6 +96,33 @@ def test_a_number_that_cannot_be_is_named_with_its_option(closed_port: int, pref
     assert range_ in last
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 300], ids=["an empty label", "too long"])
+def test_a_host_that_cannot_be_is_told_in_one_line(closed_port: int, prefix: str, host: str):
+    assert_refused(run_worker(f"127.0.0.1:{closed_port}", prefix, "--host", host), "--host", host[:20], "take an address")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\n", "a b", "\N{LATIN SMALL LETTER E WITH ACUTE}", "a" * 101, "a" * 40_000])
+def test_a_name_that_kafka_would_choke_on_is_told_in_one_line(closed_port: int, prefix: str, name: str):
+    outcome = run_worker(f"127.0.0.1:{closed_port}", prefix, "--name", name)
+    assert_refused(outcome, "--name: ", "must be 1 to 100 letters, digits, '.', '_' and '-'; try worker-1")
+    assert len(outcome[1]) < 300
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("web-1.example.com", "web-1.example.com"),
+        ("b\xfcro 1", "b-ro-1"),
+        ("h" * 200, "h" * 100),
+        ("", "worker"),
+    ],
+)
+def test_a_host_s_name_becomes_a_worker_s(host: str, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    with worker.make_context("worker", []) as context:
+        assert context.params["name"] == name
+
+
 @pytest.mark.parametrize("place", ["nonsense", "{prefix}web-visits", "{prefix}web-visits/2", "{prefix}tier-changes/0", "web-visits/0"])
 async def test_a_loss_that_no_worker_can_meet_is_not_accepted(kafka: Connection, prefix: str, place: str):
     await create(kafka, prefix)
@@ -104,3 +134,11 @@ async def test_a_loss_that_no_worker_can_meet_is_not_accepted(kafka: Connection,
 async def test_real_people_need_a_secret_of_their_own(kafka: Connection, prefix: str):
     await create(kafka, prefix, clock="wall")
     assert_refused(await asyncio.to_thread(run_worker, kafka.bootstrap, prefix), "MQA_PERSON_SECRET", "set it")
+
+
+@pytest.mark.parametrize("clock", ["wall", "played"])
+async def test_another_secret_than_that_of_the_first_worker_is_refused(kafka: Connection, prefix: str, clock: str):
+    await create(kafka, prefix, clock=clock)
+    await agree_on_people(kafka, Environment(prefix), 2, PersonKey(b"the first worker's", "k1"))
+    outcome = await asyncio.to_thread(run_worker, kafka.bootstrap, prefix, MQA_PERSON_SECRET="another")
+    assert_refused(outcome, "MQA_PERSON_SECRET", "'k1'", "MQA_PERSON_KEY_ID")

@@ -1,0 +1,48 @@
+"""Headroom: which signals cannot move an account, told without judging it.
+
+After an account was judged and stayed, a further signal can make a condition true only by what it adds: its points, a new person, a new
+active day. Until these reach the nearest threshold above, no word that was false becomes true. On the same rule day nothing else
+changes. On a later one, silence has only taken away since (`conditions.Silence`), if the rulebook's conditions are all fading: what is true
+then was true on the day of the judgement, on which the account stayed. What is not certain is judged.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engagement.days import day_of
+from engagement.records import Signal
+
+
+@dataclass(slots=True, kw_only=True)
+class Headroom:
+    """What an account bears. Made by `judging.Judge.headroom`; each signal that it bears takes from it."""
+
+    day: int  # of the judgement
+    is_lasting: bool  # beyond that day
+    kinds: frozenset[str]  # whose signals add points, a person and a day, and nothing else
+    has_topics: bool  # whether a signal with a topic adds no more than that
+    points: int  # thousandths to the nearest threshold
+    people: frozenset[str]  # who are nobody new
+    people_left: int  # new people to the nearest threshold
+    roles_left: int  # new people with a role to the nearest threshold
+    days: frozenset[int]  # active already
+    days_left: int  # new active days to the nearest threshold
+    worth: Callable[[str, int, int], int]  # see `Scoring.worth`
+
+    def bears(self, signal: Signal, person: str, role: str | None, day: int) -> bool:
+        """Whether a signal certainly moves nothing on the rule day ``day``.
+
+        ``person`` is whom it was counted as, and had that ``role`` before.
+        """
+        if signal.kind not in self.kinds or (day != self.day and not self.is_lasting) or (signal.topic is not None and not self.has_topics):
+            return False
+        occurred = day_of(signal.occurred_at)
+        if occurred not in self.days:
+            self.days |= {occurred}
+            self.days_left -= 1
+        if person not in self.people:
+            self.people |= {person}
+            self.people_left -= 1
+            self.roles_left -= role is not None
+        self.points -= self.worth(signal.kind, max(0, day - occurred), signal.seconds or 0)
+        return self.points > 0 and min(self.people_left, self.roles_left, self.days_left) > 0

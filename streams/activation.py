@@ -1,0 +1,124 @@
+"""Another rulebook for a running environment: a record in every partition of the log, and the rulebook itself for intake to find.
+
+Both are written in one transaction, so wherever the log names a rulebook, ``rulebooks`` has it. Each partition switches at its own record.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+import click
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from engagement.activation import check_restates
+from engagement.errors import Refused
+from engagement.records import ACTIVATION_KEY, SEMANTICS, Activation, Genesis, encode
+from engagement.rulebook import Rulebook
+from streams.configuration import newest_rulebook, rulebooks_partition
+from streams.connection import Connection
+from streams.days import IntakeProgress
+from streams.genesis import read_genesis
+from streams.reading import reader
+from streams.topics import CHANGELOGS, LOG, Environment
+from streams.transaction import Ambiguous, Fenced, Row, commit, make_producer
+
+PATIENCE = 60.0
+LOOK_AGAIN = 0.2
+
+
+async def run(rulebook: Rulebook, place: str, *, prefix: str, bootstrap: str | None, wait: bool) -> None:
+    """``mqa rulebook activate``: say what became of it; ``place`` names the rulebook in messages."""
+    environment, connection = Environment(prefix), Connection.find(bootstrap)
+    await connection.wait_until_ready()
+    genesis = await read_genesis(connection, environment)
+    began = monotonic()
+    if await activate_rulebook(connection, environment, genesis, rulebook, place=place):
+        click.echo(f"rulebook {rulebook.version} is active in environment {prefix!r}; every account is being judged anew")
+    else:
+        click.echo(f"rulebook {rulebook.version} is active in environment {prefix!r} already; nothing was written")
+    if wait:
+        with _partitions_line(genesis.partitions) as advance:
+            await wait_until_judged(connection, environment, genesis, advance)
+        click.echo(f"every account has been judged by it, after {monotonic() - began:.1f} s")
+
+
+async def activate_rulebook(connection: Connection, environment: Environment, genesis: Genesis, rulebook: Rulebook, *, place: str) -> bool:
+    """Have every account judged by ``rulebook`` from here on; False, and nothing is written, where it is the active one already.
+
+    ``place`` names it in messages. Raises `Refused` where it cannot restate what was counted, and where another activation came between.
+    """
+    producer = make_producer(connection, environment.transactional_id("activate", 0))
+    await producer.start()  # fences an activation under way: what is read now stays the newest, or ours fails
+    try:
+        active = await newest_rulebook(connection, environment)
+        if active.version == rulebook.version:
+            return False
+        check_restates(active, rulebook, place)
+        await commit(producer, _rows(environment, genesis, rulebook), {}, environment.group)
+    except Fenced:
+        msg = f"{place}: not activated, another `mqa rulebook activate{environment.option}` came between; see that it is the right one"
+        raise Refused(msg) from None
+    except Ambiguous:
+        msg = f"{place}: the broker did not say whether it was activated; run the same command again, which finds out"
+        raise Refused(msg) from None
+    finally:
+        await producer.stop()
+    return True
+
+
+def _rows(environment: Environment, genesis: Genesis, rulebook: Rulebook) -> dict[TopicPartition, list[Row]]:
+    text = rulebook.canonical()
+    entry = Activation(rulebook=text, version=rulebook.version, semantics=SEMANTICS, received_at=time.time_ns() // 1_000_000)
+    record: Row = (ACTIVATION_KEY, encode(entry), (), None)
+    rows = {TopicPartition(environment.topic(LOG), number): [record] for number in range(genesis.partitions)}
+    rows[rulebooks_partition(environment)] = [(rulebook.version.encode(), text.encode(), (), None)]
+    return rows
+
+
+async def wait_until_judged(
+    connection: Connection, environment: Environment, genesis: Genesis, advance: Callable[[int], None], *, patience: float = PATIENCE
+) -> None:
+    """Return when the workers have folded the log as far as it goes now; ``advance`` is told how many partitions are done.
+
+    Raises `Refused` where nothing was folded for ``patience`` seconds.
+    """
+    async with reader(connection) as committed, reader(connection, "read_uncommitted") as uncommitted:
+        admin = AIOKafkaAdminClient(**connection.client_options())
+        await admin.start()
+        try:
+            progress = IntakeProgress(
+                environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=(LOG,)
+            )
+            states = [TopicPartition(environment.topic(CHANGELOGS["qualify"]), number) for number in range(genesis.partitions)]
+            left = dict(await progress.ends())
+            last, moved_at = None, monotonic()
+            while left := {partition: end for partition, end in left.items() if not await progress.has_reached({partition: end})}:
+                advance(genesis.partitions - len(left))
+                reached = await uncommitted.end_offsets(states)  # these move with every slice of accounts, positions only after the last
+                if reached != last:
+                    last, moved_at = reached, monotonic()
+                elif monotonic() - moved_at > patience:
+                    msg = (
+                        f"environment {environment.prefix!r}: the rulebook is active, but nothing was folded for {patience:g} s; "
+                        f"is a worker running? Start one with `mqa worker{environment.option}`"
+                    )
+                    raise Refused(msg)
+                await asyncio.sleep(LOOK_AGAIN)
+            advance(genesis.partitions)
+        finally:
+            await admin.close()
+
+
+@contextmanager
+def _partitions_line(partitions: int) -> Iterator[Callable[[int], None]]:
+    """One line on a terminal that says how many partitions are done; nothing where standard error is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("partitions"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("judging every account anew", total=partitions)
+        yield lambda done: progress.update(task, completed=done)
