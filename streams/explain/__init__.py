@@ -1,0 +1,1 @@
+"""`mqa explain`: where an account stands, and why."""
