@@ -190,3 +190,18 @@ def test_a_tier_that_hangs_on_the_stage_announces_the_day_on_which_the_stage_let
     log = Log(load_rulebook(text, "x")).signal(0, "page", "p1").until(40)
     assert run(log).path("stage") == [(0, "mqa"), (11, "engaged"), (31, "watch")]
     assert run(log).path("tier") == [(0, "tier_3"), (31, "untiered")]
+
+
+def test_a_silent_strategic_logo_that_fits_is_in_tier_1_and_no_mqa():
+    result = run(Log().update(0, attributes=FITTING, region="APAC").update(1, strategic=True).until(365))
+    assert result.path("tier") == [(0, "tier_3"), (1, "tier_1")]
+    assert result.path("stage") == []
+
+
+def test_a_quiet_quarter_ends_the_stage_and_not_tier_1():
+    log = committee({"p1": "c_level", "p2": "vp", "p3": "director", "p4": None}, [0, 3, 6, 9]).update(10, expected_ltv=1_000_000)
+    # Three people are at their cap of 60; the fourth has 15 x (0.79 + 0.85 + 0.91 + 0.98) = 53, and pages: 233, over 220.
+    assert run(log).path("tier")[-1] == (10, "tier_1")
+    result = run(log.until(9 + 91))
+    assert result.rung("stage") is None
+    assert result.rung("tier") == "tier_1"
