@@ -24,6 +24,7 @@ RULEBOOK = load_rulebook(
       page:    {points: 1}
       pricing: {points: 15, urls: [/pricing*]}
       webinar: {points: 30}
+      alert:   {points: 5, min_score: 60}
     ignore_urls: [/careers*]
     intake:
       horizon: 90d
