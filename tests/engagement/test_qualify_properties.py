@@ -16,7 +16,7 @@ from engagement.machine import RESERVED_KEYS, PlainRecord
 from engagement.records import DAY_KEY, Signal, Update
 from engagement.records import decode as decode_record
 from engagement.rulebook import BOTTOMS, Rulebook, load_rulebook
-from tests.engagement.log_world import DEFAULT, FIRST_DAY, FITTING, Log, judge, run
+from tests.engagement.log_world import DEFAULT, FIRST_DAY, FITTING, Log, run
 
 RICH = load_rulebook(
     """
@@ -207,22 +207,24 @@ def test_factors_add_up_and_fates_add_up(script: Any, rulebook: Rulebook):
 
 
 @settings(max_examples=100, deadline=None)
-@given(SCRIPTS, st.randoms(use_true_random=False))
-def test_the_order_of_arrival_within_a_day_does_not_matter_to_the_evaluation(script: Any, shuffled: Any):
-    signals = [
-        (kind, person, age) for _, _, acts in script for act, *said in acts if act == "signal" for kind, person, _, age, *_ in [said]
-    ]
-    evaluations = []
-    for _ in range(2):
-        log = Log()
-        for kind, person, age in signals:
-            log.signal(0, kind, person, occurred=-age)
-        result = run(log)
-        evaluations.append(
-            [facts_of(judge().evaluate(name, state, result.fold.position.rule_day or 0)) for name, state in result.fold.accounts()]
-        )
-        shuffled.shuffle(signals)
-    assert evaluations[0] == evaluations[1]
+@given(SCRIPTS, RULEBOOKS, st.randoms(use_true_random=False))
+def test_neither_the_order_of_arrival_nor_the_days_stepped_matter_to_the_evaluation(script: Any, rulebook: Rulebook, shuffled: Any):
+    acts = [said for _, _, acts in script for act, *said in acts if act == "signal"]
+    signals = [(kind, person, 1 + index % 40, topic, seconds) for index, (kind, person, _, _, topic, seconds) in enumerate(acts)]
+    as_they_came, at_the_end = Log(rulebook).until(0), Log(rulebook).until(40)
+    for kind, person, day, topic, seconds in sorted(signals, key=lambda signal: signal[2]):
+        as_they_came.signal(day, kind, person, topic=topic, seconds=seconds)
+    shuffled.shuffle(signals)
+    for kind, person, day, topic, seconds in signals:
+        at_the_end.signal(40, kind, person, occurred=day, topic=topic, seconds=seconds)
+    bench = judge_by(rulebook.canonical(), rulebook.version)
+    today = FIRST_DAY + 40
+
+    def told(log: Log) -> list[Any]:
+        states = list(run(log.until(40)).fold.accounts())
+        return [facts_of(bench.explain(state, today, bench.facts(account, state, today))) for account, state in states]
+
+    assert told(as_they_came) == told(at_the_end)
 
 
 def facts_of(evaluation: Any) -> Any:

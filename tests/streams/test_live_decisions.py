@@ -56,7 +56,7 @@ def test_pins_and_retractions_survive_kills_and_equal_the_replay(kafka: Connecti
         play(kafka, environment, [*days, *quiet], on_day=kill)
         comparison = Live(kafka=kafka, environment=environment).compared()
     assert comparison.holds, "\n".join(comparison.lines())
-    # Each is engaged, then an MQA by the scanner; engaged again when the dwell is over (20 points of Jane's, 12 days old, are 15.2), and the
-    # day after (14.8) not even that. Half are put into Tier 1 and leave it when the pin ends.
+    # Each is engaged, then an MQA by the scanner; engaged again when the dwell is over (Jane's 20 points, 12 days old, are 15.2), and
+    # the day after (14.8) not even that. Half are put into Tier 1 and leave it when the pin ends.
     assert comparison.live == 4 * ACCOUNTS + 2 * (ACCOUNTS // 2)
     assert comparison.unfolded == 0
