@@ -1,8 +1,9 @@
 """``mqa go-live``: an environment into which a history was played runs by the wall from here on.
 
 The switch is one transaction, which stands at the end of all that can be done again: whatever is killed before it leaves a played
-environment, and after it nothing is left to do. It writes a `GoLive` record into every partition of the log, from where on changes
-are no longer ``baseline``, and into ``rulebooks``, where workers and commands see at their start which clock rules (`clocks.clock_of`).
+environment, and after it nothing is left to do. It writes the days that are missing up to today, which are history too, then a
+`GoLive` record into every partition of the log, from where on changes are no longer ``baseline``, and into ``rulebooks``, where
+workers and commands see at their start which clock rules (`clocks.clock_of`).
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from aiokafka.structs import TopicPartition
 from engagement.days import day_of, iso_day
 from engagement.errors import Refused
 from engagement.machine import CLOCK_KEY
-from engagement.records import LIVE_KEY, GoLive, encode
+from engagement.records import DAY_KEY, LIVE_KEY, Day, GoLive, encode
 from streams.clocks import clock_of
 from streams.configuration import rulebooks_partition
 from streams.connection import Connection
@@ -42,8 +43,8 @@ _SET_FOR_THE_TOPIC = 1
 def go_live(prefix: str, bootstrap: str | None) -> None:
     """Switch a played environment to the wall clock, once.
 
-    Stop its workers first, and start them again afterwards: they begin the days up to today, take in what happens from now on,
-    and what they tell is live. There is no way back.
+    Stop its workers first, and start them again afterwards. The days between the history's end and today belong to the baseline; what
+    happens from now on is live. There is no way back.
     """
     environment, connection, key = Environment(prefix), Connection.find(bootstrap), person_key("wall")
 
@@ -53,13 +54,13 @@ def go_live(prefix: str, bootstrap: str | None) -> None:
 
     last_day = asyncio.run(run())
     click.echo(
-        f"environment {prefix!r} runs by the wall clock from here on; its last day is {iso_day(last_day)}: "
-        f"start its workers (`mqa worker{environment.option}`), they go on from there to today"
+        f"environment {prefix!r} runs by the wall clock from here on; its history ended on {iso_day(last_day)}, and the days up to today "
+        f"are baseline too: start its workers (`mqa worker{environment.option}`)"
     )
 
 
 async def switch_to_wall(connection: Connection, environment: Environment, key: PersonKey, now: int) -> int:
-    """Let the environment run by the wall; returns its last day. ``now`` in ms; ``key`` is that of its workers.
+    """Let the environment run by the wall; returns the last day played. ``now`` in ms; ``key`` is that of its workers.
 
     Raises `Refused` where it does so already, where workers run or have not folded everything, where nothing was played or its days
     lie ahead, and where people were hashed under another key.
@@ -100,11 +101,13 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
                 raise Refused(msg)
         await refuse_other_people(connection, environment, genesis.partitions, key)
         await _set_topics(admin, environment)
-        record = (LIVE_KEY, encode(GoLive(received_at=now)), (), None)
+        days: list[Row] = [(DAY_KEY, encode(Day(day=day)), (), None) for day in range(last_day + 1, day_of(now) + 1)]
+        live: Row = (LIVE_KEY, encode(GoLive(received_at=now)), (), None)
         rows: dict[TopicPartition, list[Row]] = {
-            TopicPartition(environment.topic(LOG), number): [record] for number in range(genesis.partitions)
+            TopicPartition(environment.topic(LOG), number): [*days, live] for number in range(genesis.partitions)
         }
-        rows[rulebooks_partition(environment)] = [record]
+        rows[clock_partition(environment)] = [(CLOCK_KEY, b"%d" % day_of(now), (), None)]
+        rows[rulebooks_partition(environment)] = [live]
         try:
             await commit(producer, rows, {}, environment.group)
         except Fenced:

@@ -10,7 +10,7 @@ from engagement.days import midnight
 from engagement.errors import Refused
 from engagement.machine import POSITION_KEY, RULEBOOK_KEY
 from engagement.qualify import QualifyPosition
-from engagement.records import DAY_KEY, GENESIS_KEY, Activation, Day, Genesis, encode
+from engagement.records import DAY_KEY, GENESIS_KEY, LIVE_KEY, Activation, Day, Genesis, GoLive, encode
 from engagement.rulebook import load_rulebook
 from tests.engagement.log_world import DEFAULT, DEFAULT_TEXT, FIRST_DAY, TOPIC, Log, Run, restored, run
 
@@ -173,6 +173,14 @@ def test_a_change_is_a_cloud_event_with_its_coordinates_outside_the_body():
     assert (output.key, output.timestamp) == (b"acme.com", midnight(FIRST_DAY + 2) + 43_200_000)
     assert (body["from"], body["to"], body["reason"], body["cause"]) == ("watch", "mqa", "signal", "intent-signals:e4")
     assert body["factors"] == [{"kind": "demo_request", "points": 100_000, "clipped": 0, "count": 1, "people": 1, "events": ["e4"]}]
+
+
+def test_what_the_days_before_going_live_bring_is_baseline_and_what_comes_after_is_live():
+    log = Log().signal(0, "demo_request", "p1").until(31)  # it falls on the 30th day
+    log.append(LIVE_KEY, GoLive(received_at=midnight(FIRST_DAY + 31)), FIRST_DAY + 31)
+    outputs = run(log.signal(31, "demo_request", "p1")).outputs
+    modes = [(json.loads(output.value)["to"], dict(output.headers)["mode"]) for output in outputs]
+    assert modes == [("mqa", b"baseline"), ("engaged", b"baseline"), ("mqa", b"live")]
 
 
 def test_lost_rows_are_noticed_at_restore():
