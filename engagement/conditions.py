@@ -54,6 +54,7 @@ class Facts(NamedTuple):
     committee: int  # share of the required roles that are known, in thousandths
     blocked: bool
     surges: tuple[str, ...]  # topics and needs, sorted
+    surging_topics: int
     state: AccountState  # for what was said of it
     signals: Callable[[frozenset[str], int], tuple[int, int]]  # kinds, days -> signals younger than that, known people among them
     people_with: Callable[[frozenset[str], int], int]  # roles (empty: any), thousandths -> known people who have as many
@@ -131,10 +132,6 @@ class PeopleWith(Part):
     at_least: Whole = 1
 
 
-def _topics(facts: Facts) -> int:
-    return sum(topic in facts.state.topics for topic in facts.surges)
-
-
 NUMBERS: dict[str, Number] = {
     "score": Number(POINTS, lambda facts, least: facts.score >= least, lambda facts: POINTS.spell(facts.score)),
     "people": Number(WHOLE, lambda facts, least: facts.people >= least, lambda facts: facts.people),
@@ -146,7 +143,7 @@ NUMBERS: dict[str, Number] = {
     ),
     "idle_under": Number(DAYS, lambda facts, span: facts.idle is not None and facts.idle < span, lambda facts: _ago(facts.idle)),
     "idle": Number(DAYS, lambda facts, span: facts.idle is None or facts.idle >= span, lambda facts: _ago(facts.idle), Silence.TURNING),
-    "surging": Number(WHOLE, lambda facts, least: _topics(facts) >= least, _topics, Silence.RESTLESS),
+    "surging": Number(WHOLE, lambda facts, least: facts.surging_topics >= least, lambda facts: facts.surging_topics, Silence.RESTLESS),
     "committee": Number(SHARE, lambda facts, least: facts.committee >= least, lambda facts: SHARE.spell(facts.committee), Silence.CONSTANT),
     "blocked": Number(FLAG, lambda facts, wanted: facts.blocked == wanted, lambda facts: facts.blocked, Silence.CONSTANT),
     "strategic": Number(
@@ -296,7 +293,8 @@ def _fit(operand: object, path: str, known: Known) -> Condition:
 
 
 def _surge(operand: object, path: str, known: Known) -> Condition:
-    wanted = frozenset(name if name in known.needs else name.casefold() for name in _names(operand, path, None))  # a need, else a topic
+    needs = {need.casefold(): need for need in known.needs}
+    wanted = frozenset(needs.get(name.casefold(), name.casefold()) for name in _names(operand, path, None))  # a need, else a topic
     return Condition(
         operator="surge",
         path=path,

@@ -81,6 +81,7 @@ class Judge:
         scoring, rulebook = self._scoring, self.rulebook
         tally = scoring.tally(state, day)
         active = scoring.last_activity(state)
+        surging = surge.surging(state, day, rulebook, scoring.excluded(state))
         facts = Facts(
             score=scoring.score(tally),
             people=len(tally.people),
@@ -94,7 +95,8 @@ class Judge:
             suppressed=state.relationship in self._suppressed or account in self._suppressed_accounts,
             committee=self._committee(state),
             blocked=rulebook.committee is not None and not self._known_roles(state).isdisjoint(rulebook.committee.blockers),
-            surges=surge.surging(state, day, rulebook, scoring.excluded(state)),
+            surges=surging.names(rulebook),
+            surging_topics=len(surging.topics),
             state=state,
             signals=lambda kinds, span: scoring.signals(state, day, kinds, span),
             people_with=lambda roles, least: scoring.people_with(state, tally, roles, least),

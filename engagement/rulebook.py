@@ -310,6 +310,7 @@ def _complaints(rulebook: Rulebook) -> Iterator[str]:
     """Find what no single part can know is wrong."""
     yield from _days_complaints(rulebook)
     yield from _kind_complaints(rulebook)
+    yield from _need_complaints(rulebook)
     yield from _fit_complaints(rulebook)
     if rulebook.stage is None and rulebook.tier is None:
         yield f"there is no ladder; add {' or '.join(BOTTOMS)}"
@@ -346,6 +347,14 @@ def _days_complaints(rulebook: Rulebook) -> Iterator[str]:
     for path, days in spans.items():
         if days > rulebook.history_days:
             yield f"{path} = {days}d must not exceed history_days = {rulebook.history_days}; lower it"
+
+
+def _need_complaints(rulebook: Rulebook) -> Iterator[str]:
+    by_name: dict[str, str] = {}
+    for name in rulebook.needs:
+        if name.casefold() in by_name:
+            yield f"needs.{name} differs from needs.{by_name[name.casefold()]} in case only; rename one"
+        by_name[name.casefold()] = name
 
 
 def _kind_complaints(rulebook: Rulebook) -> Iterator[str]:

@@ -20,7 +20,7 @@ _ALIKE, _SHORTEST = 0.85, 5
 
 def warnings(rulebook: Rulebook) -> list[str]:
     """One line each: path, value, what is odd about it."""
-    return [*_Reach(rulebook).complaints(), *_seat_complaints(rulebook), *_role_complaints(rulebook)]
+    return [*_Reach(rulebook).complaints(), *_seat_complaints(rulebook), *_role_complaints(rulebook), *_surge_complaints(rulebook)]
 
 
 class _Reach:
@@ -158,9 +158,22 @@ def _role_complaints(rulebook: Rulebook) -> Iterator[str]:
     known = [role for role in rulebook.roles if role != "anonymous"]
     committee = [] if rulebook.committee is None else [*rulebook.committee.required, *rulebook.committee.blockers]
     yield from _misspelt("committee", committee, known)
+    for word in _words(rulebook):
+        if word.operator == "people_with":
+            yield from _misspelt(f"{word.path}.roles", word.canonical["people_with"].get("roles", ()), [*known, *committee])
+
+
+def _surge_complaints(rulebook: Rulebook) -> Iterator[str]:
+    """Any name is a topic, if not a need's; where it is nearly one of those that are written, it was hardly meant."""
+    topics = [topic.casefold() for need in rulebook.needs.values() for topic in need.topics]
+    for word in _words(rulebook):
+        if word.operator == "surge":
+            yield from _misspelt(word.path, word.canonical["surge"], [*rulebook.needs, *topics])
+
+
+def _words(rulebook: Rulebook) -> Iterator[Condition]:
     conditions = [*rulebook.conditions_by_segment.values(), *(each for ladder in rulebook.ladders for each in ladder.conditions)]
-    for word in (word for condition in conditions for word in condition.words if word.operator == "people_with"):
-        yield from _misspelt(f"{word.path}.roles", word.canonical["people_with"].get("roles", ()), [*known, *committee])
+    return (word for condition in conditions for word in condition.words)
 
 
 def _misspelt(path: str, names: Iterable[str], others: Iterable[str]) -> Iterator[str]:

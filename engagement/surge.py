@@ -35,21 +35,32 @@ class Interest(NamedTuple):
         return min(max(_MOST // 2 + _floor_log2(above, below), 0), _MOST)
 
 
-def surging(state: AccountState, day: int, rulebook: Rulebook, excluded: Collection[str]) -> tuple[str, ...]:
-    """Name the topics and needs that surge on ``day``, sorted; people in ``excluded`` are left out."""
+class Surging(NamedTuple):
+    """What surges."""
+
+    topics: frozenset[str]
+    needs: frozenset[str]
+
+    def names(self, rulebook: Rulebook) -> tuple[str, ...]:
+        """Both, sorted; a topic that has the name of a need is not told apart from it, and left out."""
+        return tuple(sorted(self.needs | (self.topics - {need.casefold() for need in rulebook.needs})))
+
+
+def surging(state: AccountState, day: int, rulebook: Rulebook, excluded: Collection[str]) -> Surging:
+    """Find the topics and needs that surge on ``day``; people in ``excluded`` are left out."""
     if not state.topics or weeks_known(state, day, rulebook.history_days) < rulebook.surge.weeks:
-        return ()
+        return _NOTHING
+    found = {topic for topic in state.topics if topic != MERGED and _surges(interest(state, [topic], day, excluded), rulebook.surge)}
     needs: set[str] = set()
-    names = {topic for topic in state.topics if topic != MERGED and _surges(interest(state, [topic], day, excluded), rulebook.surge)}
     for name, need in rulebook.needs.items():
         topics = {topic.casefold() for topic in need.topics}
         if need.share is None:
             is_surging = _surges(interest(state, topics, day, excluded), rulebook.surge)
         else:
-            is_surging = len(topics & names) * THOUSAND >= need.share * len(topics)
+            is_surging = len(topics & found) * THOUSAND >= need.share * len(topics)
         if is_surging:
             needs.add(name)
-    return tuple(sorted(names | needs))
+    return Surging(frozenset(found), frozenset(needs))
 
 
 def interest(state: AccountState, topics: Iterable[str], day: int, excluded: Collection[str]) -> Interest:
@@ -93,3 +104,4 @@ def _floor_log2(above: int, below: int) -> int:
 
 
 _NONE: Mapping[int, Cells] = {}
+_NOTHING = Surging(frozenset(), frozenset())

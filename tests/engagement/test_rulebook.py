@@ -155,3 +155,12 @@ def test_a_text_that_is_no_rulebook_is_refused(text: str, words: str):
     with pytest.raises(Refused) as refused:
         load_rulebook(text, "x")
     assert str(refused.value) == words
+
+
+def test_a_need_is_the_same_in_any_case():
+    text = "signals: {page: {points: 1}}\nneeds: {Fraud: {topics: [aml]}}\nstage: {engaged: {enter: {surge: [FRAUD, Sepa]}}}"
+    rulebook = load_rulebook(text, "x")
+    assert rulebook.ladders[0].rungs[0].enter.canonical == {"surge": ["Fraud", "sepa"]}
+    assert load_rulebook(rulebook.canonical(), "y").version == rulebook.version
+    with pytest.raises(Refused, match=r"needs\.fraud differs from needs\.Fraud in case only; rename one"):
+        load_rulebook(text.replace("{topics: [aml]}}", "{topics: [aml]}, fraud: {topics: [aml]}}"), "x")

@@ -192,3 +192,10 @@ def test_people_with_knows_the_roles_of_the_committee_too():
     assert warned("stage: {engaged: {enter: {people_with: {score: 1, roles: champion}}}}", more=more) == []
     (said,) = warned("stage: {engaged: {enter: {people_with: {score: 1, roles: champions}}}}", more=more)
     assert said == "stage.engaged.enter.people_with.roles: champions stands nowhere else; is champion meant?"
+
+
+def test_a_surge_of_what_is_nearly_a_need_or_topic_is_odd():
+    more = "needs: {payments: {topics: [card payments]}}"
+    (said,) = warned("stage: {engaged: {enter: {surge: [payment, sepa]}}}", more=more)
+    assert said == "stage.engaged.enter.surge: payment stands nowhere else; is payments meant?"
+    assert warned("stage: {engaged: {enter: {surge: [payments, Card Payments, data lakes]}}}", more=more) == []
