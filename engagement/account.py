@@ -5,7 +5,8 @@ A cell is (kind, UTC day, person) -> count, and beside it seconds where the sign
 (topic, day, person) too. At most `MAX_PEOPLE` people and `MAX_TOPICS` topics stand individually, those with the smallest hashes and
 names; the rest are merged into `MERGED` and the account is ``coarsened``: it is still scored, but exactness under order,
 retraction and restatement is promised for the others only. A state that would pass `MAX_BYTES` halves those bounds. What updates
-say may take `MAX_SAID_BYTES` of it; an update that would pass that is not learned.
+say may take `MAX_SAID_BYTES` of it; an update that would pass that is not learned. Retractions are exact for people who stand
+individually; who is merged cannot be taken out as a person.
 
 A row is a fixed header and a msgpack body. The header (format, last applied log offset, due day) is read without the body, so
 that the index of due days is rebuilt quickly.
@@ -29,6 +30,8 @@ MAX_PEOPLE = 200
 MAX_TOPICS = 64
 MAX_BYTES = 256 * 1024
 MAX_SAID_BYTES = 64 * 1024
+MAX_RETRACTED = 2_000
+"""Single events of the days that are kept that may be taken out of an account; a person's are not counted."""
 NEWEST = 3
 """Event ids remembered per kind: the evidence that a tier change names."""
 LONGEST_EVIDENCE = 64
@@ -36,6 +39,7 @@ LONGEST_EVIDENCE = 64
 
 ANONYMOUS = ""
 MERGED = "*"
+MERGED_TOPIC = ""
 NEVER = 2**31 - 1
 """The due day of an account that silence cannot move."""
 UNJUDGED = 0
@@ -139,19 +143,20 @@ class AccountState(msgspec.Struct, array_like=True):
     def learn(self, update: Update) -> bool:
         """Take what an update says; a field that is not there stays, None clears.
 
-        False, and nothing has changed, where all that updates said of the account would take more than `MAX_SAID_BYTES`.
+        False, and nothing has changed, where all that updates said of the account would take more than `MAX_SAID_BYTES`, or more than
+        `MAX_RETRACTED` events would be taken out.
         """
         said = update.fields
         before = {name: getattr(self, name) for name in _SAID_FIELDS}
         self._take_in(said, day_of(update.occurred_at))
         retraction = said.get("retract") or {}
-        self.retracted = {day: list(hashes) for day, hashes in self.retracted.items()}
-        fresh = [event for event in retraction.get("events", ()) if self._note_retracted(event)]
-        if len(_encode([getattr(self, name) for name in _SAID_FIELDS])) > MAX_SAID_BYTES:
+        events = retraction.get("events", ())
+        too_many = sum(map(len, self.retracted.values())) + len(events) > MAX_RETRACTED
+        if too_many or len(_encode([getattr(self, name) for name in _SAID_FIELDS])) > MAX_SAID_BYTES:
             for name, value in before.items():
                 setattr(self, name, value)
             return False
-        for event in fresh:
+        for event in events:
             self._take_out(event)
         person = retraction.get("person")
         if person is not None:
@@ -189,7 +194,6 @@ class AccountState(msgspec.Struct, array_like=True):
             self.oldest = min(self.oldest, min(cells, default=NEVER))
         self.topics = {topic: days for topic, days in self.topics.items() if days}
         self.retracted = {each: hashes for each, hashes in self.retracted.items() if each >= day}
-        self.oldest = min(self.oldest, min(self.retracted, default=NEVER))
 
     def _cells(self) -> Iterator[dict[int, Cells]]:
         for history in self.kinds.values():
@@ -205,27 +209,20 @@ class AccountState(msgspec.Struct, array_like=True):
         self.roles[person] = role
         return True
 
-    def _note_retracted(self, event: records.RetractedEvent) -> bool:
-        """Remember that an event was taken out; False where it was before."""
-        hashes = self.retracted.setdefault(event["day"], [])
-        self.oldest = min(self.oldest, event["day"])
-        hashed = int.from_bytes(blake2b(event["id"].encode(), digest_size=6).digest())
-        if hashed in hashes:
-            return False
-        hashes.append(hashed)
-        return True
-
     def _take_out(self, event: records.RetractedEvent) -> None:
-        person = event.get("person") or ANONYMOUS
+        """Take one event out of its cell, once; what was not counted as it says is left as it is, and may be corrected later."""
+        day, person = event["day"], self.counted_as(event.get("person"))
+        hashed = int.from_bytes(blake2b(event["id"].encode(), digest_size=6).digest())
         history = self.kinds.get(event["kind"])
-        if history is None:
+        if history is None or person not in history.days.get(day, {}) or hashed in self.retracted.get(day, ()):
             return
-        _subtract(history.days, event["day"], person, 1)
-        _subtract(history.seconds, event["day"], person, event.get("seconds") or 0)
+        self.retracted.setdefault(day, []).append(hashed)
+        _subtract(history.days, day, person, 1)
+        _subtract(history.seconds, day, person, event.get("seconds") or 0)
         history.newest = [each for each in history.newest if each[1] != event["id"]]
         topic = event.get("topic")
         if topic is not None:
-            _subtract(self.topics.get(topic.casefold(), self.topics.get(MERGED, {})), event["day"], person, 1)
+            _subtract(self.topics.get(topic.casefold(), self.topics.get(MERGED_TOPIC, {})), day, person, 1)
 
     def _take_out_person(self, person: str) -> None:
         for cells in self._cells():
@@ -264,9 +261,9 @@ class AccountState(msgspec.Struct, array_like=True):
         return bool(merged)
 
     def _merge_topics(self) -> bool:
-        merged = sorted(self.topics.keys() - {MERGED})[self.max_topics :]
+        merged = sorted(self.topics.keys() - {MERGED_TOPIC})[self.max_topics :]
         for topic in merged:
-            together = self.topics.setdefault(MERGED, {})
+            together = self.topics.setdefault(MERGED_TOPIC, {})
             for day, cells in self.topics.pop(topic).items():
                 for person, count in cells.items():
                     _add(together, day, person, count)
@@ -336,14 +333,13 @@ def _add(days: dict[int, Cells], day: int, person: str, more: int) -> int:
 
 
 def _subtract(days: dict[int, Cells], day: int, person: str, less: int) -> None:
-    """Take out of a cell, or of the merged people's where the person has none; what becomes empty goes."""
+    """Take out of a cell; what becomes empty goes."""
     cells = days.get(day, {})
-    holder = person if person in cells else MERGED
-    left = cells.get(holder, 0) - less
+    left = cells.get(person, 0) - less
     if left > 0:
-        cells[holder] = left
-    elif holder in cells:
-        del cells[holder]
+        cells[person] = left
+    elif person in cells:
+        del cells[person]
         if not cells:
             del days[day]
 
@@ -368,6 +364,6 @@ def _pinned(pins: Mapping[str, Pin], said: records.Pin | None) -> dict[str, Pin]
 
 
 _PLAIN_FIELDS = ("crm_id", "name", "domains", "owner", "region", "strategic", "listed_tier", "expected_ltv", "relationship")
-_SAID_FIELDS = (*_PLAIN_FIELDS, "attributes", "disposition", "disposition_day", "opportunities", "pins", "retracted")
+_SAID_FIELDS = (*_PLAIN_FIELDS, "attributes", "disposition", "disposition_day", "opportunities", "pins")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AccountState).decode

@@ -193,6 +193,8 @@ def _entry(word: str, operand: object, path: str, known: Known) -> Condition:
         return PARTS[word](operand, path, known)
     if word in known.ladders:
         return _standing(word, operand, path, known.ladders[word])
+    if word in ("stage", "tier"):
+        raise Refused(f"{path} asks for a ladder that is judged with it or after it; only tier may ask for stage")
     raise Refused(unknown(path, word, (*NUMBERS, *CHOICES, *PARTS, *known.ladders, *COMBINED), "condition"))
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 from engagement import records
-from engagement.days import day_of, parse_day, to_ms
+from engagement.days import EARLIEST, LATEST, day_of, iso_day, parse_day, to_ms
 from engagement.decoding import Dead, Decoded
 from engagement.events import AccountUpdate, Contact, Event, Family, IntentSignal, Pin, RetractedEvent, Retraction, WebVisit
 from engagement.identity import Identity, normalize_email
@@ -42,6 +42,14 @@ class _Filtered(Exception):  # noqa: N818 - it reads as what the event is
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def _checked_day(path: str, day: int) -> int:
+    """Raise `Dead` for a day that the log does not take."""
+    if not day_of(EARLIEST) <= day < day_of(LATEST):
+        first, last = iso_day(day_of(EARLIEST)), iso_day(day_of(LATEST) - 1)
+        raise Dead("invalid", f"{path} = {iso_day(day)}: Input should be a day from {first} to {last}")
+    return day
 
 
 class Judge:
@@ -166,7 +174,7 @@ class Judge:
             raise Dead("invalid", f"pin.ladder = {pin.ladder!r}: Input should be a ladder of the rulebook")
         if pin.rung is not None and pin.rung not in rungs:
             raise Dead("invalid", f"pin.rung = {pin.rung!r}: Input should be a rung of the ladder {pin.ladder}")
-        until = None if pin.until is None else parse_day(pin.until.isoformat())
+        until = None if pin.until is None else _checked_day("pin.until", parse_day(pin.until.isoformat()))
         return {"ladder": pin.ladder, "rung": pin.rung, "reason": pin.reason, "author": pin.author, "until": until}
 
     def _retraction(self, said: Retraction) -> records.Retraction:
@@ -185,7 +193,7 @@ class Judge:
         return {
             "id": event.id,
             "kind": kind,
-            "day": day_of(to_ms(event.occurred_at)),
+            "day": _checked_day(f"{path}.occurred_at", day_of(to_ms(event.occurred_at))),
             "person": None if event.email is None else self._identity.person(self._address(f"{path}.email", event.email)),
             "topic": event.topic,
             "seconds": event.seconds,

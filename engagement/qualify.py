@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from engagement.account import MAX_SAID_BYTES, NEVER, UNJUDGED, AccountState, Row, decode, encode, header
+from engagement.account import MAX_RETRACTED, MAX_SAID_BYTES, NEVER, UNJUDGED, AccountState, Row, decode, encode, header
 from engagement.changes import Cause, Reason, change_output, tier_change
 from engagement.days import iso_day, midnight
 from engagement.decoding import Dead
@@ -260,7 +260,10 @@ class _Work:
             self._count("updates")
             self._judge_anew(_cause("retraction" if entry.fields.get("retract") else "update", entry, record), record.key, row, judge)
         else:
-            self._bury(record, Dead("account_full", f"what updates say of an account may take {MAX_SAID_BYTES} bytes; clear some of it"))
+            self._bury(
+                record,
+                Dead("account_full", f"updates may say {MAX_SAID_BYTES} bytes of an account, and take {MAX_RETRACTED} events out of it"),
+            )
 
     def _signal(self, signal: Signal, record: Record, key: bytes, row: Row, judge: Judge) -> None:
         day, changed = self.position.rule_day, row.count(signal)

@@ -75,7 +75,7 @@ def milliseconds(most_days: int) -> Quantity:
     """Durations of at least a second."""
     must = f"must be a duration from 1s to {most_days}d; write it as 10m or 24h"
     return Quantity(
-        lambda scalar: _duration(scalar, 1, most_days * _MS["d"], must), _spell_ms, {"type": "string", "pattern": "^[0-9]+[smhdw]$"}
+        lambda scalar: _duration(scalar, 1, most_days * _MS["d"], must), _spell_ms, {"type": "string", "pattern": "^ *[0-9]+ *[smhdw] *$"}
     )
 
 
@@ -109,11 +109,11 @@ MULTIPLIER = thousandths(100)
 """What a role makes of points."""
 WHOLE = whole(10**15, "3, 200 or 1.5M")
 """Counts and amounts that are only compared."""
-DAYS = Quantity(_read_days, lambda days: f"{days}d", {"type": "string", "pattern": "^[0-9]+[dw]$"})
+DAYS = Quantity(_read_days, lambda days: f"{days}d", {"type": "string", "pattern": "^ *[0-9]+ *[dw] *$"})
 """Whole days: ``2w`` is 14."""
 MS = milliseconds(MOST_DAYS)
 """Milliseconds: ``10m`` is 600000."""
-SHARE = Quantity(_read_share, lambda share: f"{spell_thousandths(share * 100)}%", {"type": "string", "pattern": "^[0-9.]+%$"})
+SHARE = Quantity(_read_share, lambda share: f"{spell_thousandths(share * 100)}%", {"type": "string", "pattern": "^ *[0-9_.]+ *% *$"})
 """A share in thousandths: ``60%`` is 600."""
 FLAG = Quantity(_read_flag, bool, {"type": "boolean"})
 """``true`` or ``false``."""

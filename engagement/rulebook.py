@@ -350,8 +350,12 @@ def _days_complaints(rulebook: Rulebook) -> Iterator[str]:
 
 
 def _need_complaints(rulebook: Rulebook) -> Iterator[str]:
+    if rulebook.surge.events == 0:
+        yield "surge.events = 0 must be at least 1: what nobody lately asked for cannot surge; raise it"
     by_name: dict[str, str] = {}
-    for name in rulebook.needs:
+    for name, need in rulebook.needs.items():
+        if need.share == 0:
+            yield f"needs.{name}.share = 0% must be above 0%; raise it, or leave it out"
         if name.casefold() in by_name:
             yield f"needs.{name} differs from needs.{by_name[name.casefold()]} in case only; rename one"
         by_name[name.casefold()] = name

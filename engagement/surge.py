@@ -8,7 +8,7 @@ published comparison of 3 weeks with 12. Computed with whole numbers only, so it
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from engagement.account import ANONYMOUS, MERGED, AccountState, Cells
+from engagement.account import ANONYMOUS, MERGED, MERGED_TOPIC, AccountState, Cells
 from engagement.quantities import THOUSAND
 from engagement.rulebook import Rulebook, SurgeRule
 
@@ -50,7 +50,7 @@ def surging(state: AccountState, day: int, rulebook: Rulebook, excluded: Collect
     """Find the topics and needs that surge on ``day``; people in ``excluded`` are left out."""
     if not state.topics or weeks_known(state, day, rulebook.history_days) < rulebook.surge.weeks:
         return _NOTHING
-    found = {topic for topic in state.topics if topic != MERGED and _surges(interest(state, [topic], day, excluded), rulebook.surge)}
+    found = {topic for topic in state.topics if topic != MERGED_TOPIC and _surges(interest(state, [topic], day, excluded), rulebook.surge)}
     needs: set[str] = set()
     for name, need in rulebook.needs.items():
         topics = {topic.casefold() for topic in need.topics}

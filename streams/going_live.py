@@ -31,7 +31,7 @@ from streams.people import refuse_other_people
 from streams.person_key import PersonKey, person_key
 from streams.reading import read_to_end, reader
 from streams.topics import INPUTS, LOG, TOPICS, Environment
-from streams.transaction import Fenced, Row, commit, make_producer
+from streams.transaction import Ambiguous, Fenced, Row, commit, make_producer
 
 _SET_FOR_THE_TOPIC = 1
 """Kafka's source of a setting that the topic itself has."""
@@ -110,6 +110,9 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
         rows[rulebooks_partition(environment)] = [live]
         try:
             await commit(producer, rows, {}, environment.group)
+        except Ambiguous as error:
+            msg = f"{name}: whether it is live now is not known ({error.__cause__ or error}); `mqa topics check{environment.option}` says"
+            raise Refused(msg) from None
         except Fenced:
             msg = f"{name}: another `mqa go-live` or `mqa play` came in between; see what it did, then run this again"
             raise Refused(msg) from None

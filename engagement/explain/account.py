@@ -6,7 +6,7 @@ Nothing is computed in another way than the fold does it; where a number is show
 from collections.abc import Iterator, Sequence
 
 from engagement import surge
-from engagement.account import ANONYMOUS, MERGED, AccountState
+from engagement.account import ANONYMOUS, MERGED, MERGED_TOPIC, AccountState
 from engagement.attributes import attribute_of
 from engagement.changes import TierChange
 from engagement.days import iso_day
@@ -187,7 +187,7 @@ class _Explaining:
     def _interests(self) -> Iterator[told.Interest]:
         needs = self._judge.rulebook.needs
         found = [self._interest(name, {topic.casefold() for topic in need.topics}, need.share) for name, need in needs.items()]
-        topics = [self._interest(topic, {topic}, None, is_need=False) for topic in self._state.topics if topic != MERGED]
+        topics = [self._interest(topic, {topic}, None, is_need=False) for topic in self._state.topics if topic != MERGED_TOPIC]
         for interests in (found, topics):
             yield from sorted(interests, key=lambda each: (not each.surges, -(each.score or 0), -each.recent, each.name))
 

@@ -125,7 +125,9 @@ def _standing(standing: Standing) -> tuple[str, list[str]]:
         until = "" if pin.until is None else f" until {pin.until}"
         lines.append(f"pinned to {plain(pin.rung)} by {printable(pin.author or 'somebody', 60)}{because}{until}")
         lines.append(
-            f"by the numbers it would be on {plain(pin.computed)}" if pin.active else "the pin does not hold while it is suppressed"
+            f"by the numbers it would be on {plain(pin.computed)}"
+            if pin.active
+            else "it does not hold: suppressed, or no rung of the rulebook"
         )
     if standing.next is None:
         lines.append("the highest there is")

@@ -5,7 +5,20 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from engagement.account import ANONYMOUS, MAX_BYTES, MAX_PEOPLE, MERGED, NEVER, AccountState, Row, decode, encode, header
+from engagement.account import (
+    ANONYMOUS,
+    MAX_BYTES,
+    MAX_PEOPLE,
+    MAX_RETRACTED,
+    MERGED,
+    MERGED_TOPIC,
+    NEVER,
+    AccountState,
+    Row,
+    decode,
+    encode,
+    header,
+)
 from engagement.errors import Refused
 from engagement.records import Said, Signal, Update
 
@@ -109,6 +122,42 @@ def test_what_updates_say_is_bounded_and_can_be_cleared_again():
     assert not state.learn(said(domains=["x" * 256] * 30))
     assert state.domains is None
     assert state.learn(said(opportunity=None, domains=["x" * 256] * 30))
+
+
+def retracting(*ids: str, kind: str = "page", person: str | None = "p", day: int = 0) -> Update:
+    return said(retract={"events": [{"id": each, "kind": kind, "day": day, "person": person} for each in ids]})
+
+
+def test_a_wrong_retraction_does_not_stand_in_the_way_of_the_right_one():
+    state = AccountState()
+    state.learn(retracting("e0"))  # before it came
+    state.count(signal("p"))
+    for wrong in (retracting("e0", kind="download"), retracting("e0", person=None), retracting("e0", day=3)):
+        assert state.learn(wrong)
+        assert state.kinds["page"].days == {0: {"p": 1}}
+    state.learn(retracting("e0"))
+    assert state.kinds["page"].days == {}
+    state.count(signal("p", number=1))
+    state.learn(retracting("e0"))
+    assert state.kinds["page"].days == {0: {"p": 1}}
+
+
+def test_only_so_many_single_events_can_be_taken_out_and_other_updates_still_go_in():
+    state = AccountState()
+    for number in range(MAX_RETRACTED):
+        state.count(signal("p", number=number))
+    assert state.learn(retracting(*(f"e{number}" for number in range(MAX_RETRACTED))))
+    state.count(signal("p"))
+    assert not state.learn(retracting("another"))
+    assert state.learn(said(pin={"ladder": "tier", "rung": "tier_1", "reason": "x" * 4000}))
+    assert state.kinds["page"].days == {0: {"p": 1}}
+
+
+def test_a_topic_of_any_name_is_not_taken_for_the_merged_ones():
+    state = AccountState(max_topics=1)
+    for topic in ("*", "a", "b"):
+        state.count(msgspec.structs.replace(signal("p"), topic=topic))
+    assert state.topics == {"*": {0: {"p": 1}}, MERGED_TOPIC: {0: {"p": 2}}}
 
 
 def test_a_change_of_role_and_a_merger_are_more_than_a_count():

@@ -44,6 +44,11 @@ def test_a_pin_goes_into_the_log_with_its_last_day():
         ({"ladder": "stage", "rung": "mqaa"}, "pin.rung = 'mqaa': Input should be a rung of the ladder stage"),
         ({"ladder": "stage", "rung": "mqa", "until": "2025-02-30"}, "pin.until = '2025-02-30'"),
         ({"rung": "mqa"}, "pin.ladder absent"),
+        (
+            {"ladder": "stage", "rung": None, "until": "9999-12-31"},
+            "pin.until = 9999-12-31: Input should be a day from 2000-01-01 to 2199-12-31",
+        ),
+        ({"ladder": "stage", "rung": "mqa", "until": "1969-12-31"}, "pin.until = 1969-12-31"),
     ],
 )
 def test_a_pin_that_pins_nothing_is_dead(pin: dict[str, Any], words: str):
@@ -68,6 +73,8 @@ def test_a_retraction_carries_what_it_takes_out_and_no_clear_address():
         ({"events": [{"id": "e", "occurred_at": "2025-01-01T00:00:00Z"}]}, "retract.events.0.kind = None"),
         ({"events": [{"id": "e", "occurred_at": "2025-01-01T00:00:00Z", "kind": "fax"}]}, "retract.events.0.kind = 'fax'"),
         ({"events": [{"occurred_at": "2025-01-01T00:00:00Z", "kind": "page"}]}, "retract.events.0.id absent"),
+        ({"events": [{"id": "e", "occurred_at": "9999-01-01T00:00:00Z", "kind": "page"}]}, "retract.events.0.occurred_at = 9999-01-01"),
+        ({"events": [{"id": "e", "occurred_at": "0001-01-01T00:00:00Z", "kind": "page"}]}, "retract.events.0.occurred_at = 0001-01-01"),
     ],
 )
 def test_a_retraction_that_names_nothing_that_was_counted_is_dead(retract: dict[str, Any], words: str):

@@ -89,7 +89,11 @@ def test_a_single_ladder_is_a_rulebook():
             "stage: mpa, score: 150",
             "tier.tier_2.enter.any[1].stage = mpa is no name known here; did you mean mqa?",
         ),
-        ("disposition: accepted", "tier: tier_3", "stage.accepted.enter.tier is no condition known here"),
+        (
+            "disposition: accepted",
+            "tier: tier_3",
+            "stage.accepted.enter.tier asks for a ladder that is judged with it or after it; only tier may ask",
+        ),
         (
             "disposition: accepted",
             "disposition: acepted",
@@ -104,6 +108,8 @@ def test_a_single_ladder_is_a_rulebook():
         ("window: 90d", "window: 900d", "window = 900d must not exceed history_days = 120; lower it"),
         ("history_days: 120", "history_days: 90", "history_days = 90 must be at least 105; raise it"),
         ("B: 65", "B: 85", "grades.B = 85 must be below grades.A = 81"),
+        ("ignore_urls: [", "surge: {events: 0}\nignore_urls: [", "surge.events = 0 must be at least 1"),
+        ("ignore_urls: [", "needs: {x: {topics: [y], share: 0%}}\nignore_urls: [", "needs.x.share = 0% must be above 0%"),
         ("B: 65", "none: 65", "grades.none = 65 must have another name"),
         ("known: 60%", "known: 60", "grades.known = 60 must be a share from 0% to 100%"),
         ("between: [100, 500]", "between: [500, 100]", "fit.employees.between = ['500', '100'] must be [low, high]; swap them"),
