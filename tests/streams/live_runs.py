@@ -8,9 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 from aiokafka.structs import TopicPartition
 
-from engagement.days import iso_day
+from engagement.days import iso_day, iso_instant
+from engagement.events import Family
 from engagement.machine import Record
 from engagement.records import DAY_KEY, Day, decode
 from streams.connection import Connection
@@ -19,9 +21,10 @@ from streams.genesis import create_environment
 from streams.history.arrivals import Arrival
 from streams.history.compare import Comparison
 from streams.history.engine import BATCH, LogReplay
-from streams.history.live import compare_log, read_intake_fates
+from streams.history.live import compare_log, read_intake_fates, read_state
 from streams.history.play import play_days
 from streams.history.player import Compression, open_player
+from streams.identity import partition_of
 from streams.reading import read_to_end, reader
 from streams.topics import LOG, Environment
 from tests.streams.histories import PARTITIONS, Days, Scores, scores_on
@@ -118,3 +121,21 @@ def _day(record: Record) -> int:
     entry = decode(record.value)
     assert isinstance(entry, Day)
     return entry.day
+
+
+def signals_of_persons(kind: str, accounts: range, at: int) -> list[Arrival]:
+    """One signal of this kind, of a person and at this instant, for each of these accounts."""
+    arrivals = []
+    for number in accounts:
+        domain = f"account-{number}.example"
+        signal = {"id": f"{kind}-{number}", "kind": kind, "occurred_at": iso_instant(at), "email": f"ann@{domain}"}
+        key = domain.encode()
+        arrivals.append(Arrival(Family.INTENT_SIGNALS, partition_of(key, PARTITIONS), at, key, msgspec.json.encode(signal)))
+    return arrivals
+
+
+async def slices_under_way(kafka: Connection, environment: Environment) -> bool:
+    """Whether some partition has judged a part of its accounts for a day or an activation, and not all of them."""
+    async with reader(kafka) as consumer:
+        states = [await read_state(consumer, environment, number) for number in range(PARTITIONS)]
+    return any(state.position.cursor is not None for state in states)

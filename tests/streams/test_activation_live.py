@@ -8,24 +8,20 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
 
-from engagement.days import iso_instant, midnight
-from engagement.events import Family
+from engagement.days import midnight
 from engagement.machine import Output
 from engagement.rulebook import load_rulebook
 from streams.activation import activate_rulebook, wait_until_judged
 from streams.connection import Connection
 from streams.demo.workers import WorkerProcess
 from streams.genesis import create_environment
-from streams.history.arrivals import Arrival
-from streams.history.live import read_intake_fates, read_state, replay_log
+from streams.history.live import read_intake_fates, replay_log
 from streams.history.player import open_player
 from streams.history.replay import replay
-from streams.identity import partition_of
-from streams.reading import reader
 from streams.rulebooks import rulebook
 from streams.topics import RULEBOOKS, Environment
 from tests.streams.histories import FIRST_DAY, PARTITIONS
-from tests.streams.live_runs import Live, working
+from tests.streams.live_runs import Live, signals_of_persons, slices_under_way, working
 
 ACCOUNTS = 1_500
 LATER = 300
@@ -47,24 +43,6 @@ SECOND = load_rulebook(
 AT = midnight(FIRST_DAY) + 9 * 3_600_000
 
 
-def arrivals(kind: str, accounts: range) -> list[Arrival]:
-    """One signal of this kind, of a person, for each of these accounts."""
-    signals = []
-    for number in accounts:
-        domain = f"account-{number}.example"
-        signal = {"id": f"{kind}-{number}", "kind": kind, "occurred_at": iso_instant(AT), "email": f"ann@{domain}"}
-        key = domain.encode()
-        signals.append(Arrival(Family.INTENT_SIGNALS, partition_of(key, PARTITIONS), AT, key, msgspec.json.encode(signal)))
-    return signals
-
-
-async def slices_under_way(kafka: Connection, environment: Environment) -> bool:
-    """Whether some partition has judged a part of its accounts anew, and not all of them."""
-    async with reader(kafka) as consumer:
-        states = [await read_state(consumer, environment, number) for number in range(PARTITIONS)]
-    return any(state.position.cursor is not None for state in states)
-
-
 def test_every_account_is_restated_once_although_workers_are_killed_in_the_middle_of_it(kafka: Connection, prefix: str, tmp_path: Path):
     environment = Environment(prefix)
     kills = 0
@@ -75,10 +53,10 @@ def test_every_account_is_restated_once_although_workers_are_killed_in_the_middl
         with working(kafka, environment, tmp_path, names=("one", "two"), options=("--batch", "25")) as workers:
             async with open_player(kafka, environment) as player:
                 await player.begin(FIRST_DAY)
-                await player.receive(arrivals("demo", range(ACCOUNTS)))
+                await player.receive(signals_of_persons("demo", range(ACCOUNTS), AT))
                 await player.settle()
                 assert await activate_rulebook(kafka, environment, genesis, SECOND, place="second")
-                await player.send(arrivals("demo", range(ACCOUNTS, ACCOUNTS + LATER)))
+                await player.send(signals_of_persons("demo", range(ACCOUNTS, ACCOUNTS + LATER), AT))
                 for name in ("one", "two"):
                     while not await slices_under_way(kafka, environment):
                         assert all(worker.status is None for worker in workers.values())
@@ -120,16 +98,16 @@ def test_intake_takes_the_new_rulebook_while_it_runs(kafka: Connection, prefix: 
         with working(kafka, environment, tmp_path) as workers:
             async with open_player(kafka, environment) as player:
                 await player.begin(FIRST_DAY)
-                await player.receive(arrivals("fair", range(1)))
+                await player.receive(signals_of_persons("fair", range(1), AT))
                 assert await read_intake_fates(kafka, environment, PARTITIONS) == {"in": 1, "dead:unknown_kind": 1}
                 told, judged = (await asyncio.to_thread(activate)).splitlines()
                 assert told.startswith(f"rulebook {SECOND.version} is active in environment")
                 assert judged.startswith("every account has been judged by it, after ")
                 number = 1
                 while not (await read_intake_fates(kafka, environment, PARTITIONS))["counted"]:
-                    await player.receive(arrivals("fair", range(number, number + 1)))
+                    await player.receive(signals_of_persons("fair", range(number, number + 1), AT))
                     number += 1
-                await player.receive(arrivals("demo", range(1)))
+                await player.receive(signals_of_persons("demo", range(1), AT))
                 await player.settle()
                 assert workers["one"].stop() == 0
 
