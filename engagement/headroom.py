@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engagement.days import day_of
 from engagement.records import Signal
+from engagement.scoring import Full
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,23 +21,26 @@ class Headroom:
     day: int  # of the judgement
     is_lasting: bool  # beyond that day
     kinds: frozenset[str]  # whose signals add points, a person and a day, and nothing else
-    has_topics: bool  # whether a signal with a topic adds no more than that
+    surges_since: int | None  # the oldest day, where surges matter: a signal of an earlier one or with a topic adds more than that
     points: int  # thousandths to the nearest threshold
+    full: Full  # what adds none
     people: frozenset[str]  # who are nobody new
     people_left: int  # new people to the nearest threshold
     roles_left: int  # new people with a role to the nearest threshold
     days: frozenset[int]  # active already
     days_left: int  # new active days to the nearest threshold
-    worth: Callable[[str, int, int], int]  # see `Scoring.worth`
+    worth: Callable[[str, str, int, int, Full], int]  # see `Scoring.worth`
 
     def bears(self, signal: Signal, person: str, role: str | None, day: int) -> bool:
         """Whether a signal certainly moves nothing on the rule day ``day``.
 
         ``person`` is whom it was counted as, and had that ``role`` before.
         """
-        if signal.kind not in self.kinds or (day != self.day and not self.is_lasting) or (signal.topic is not None and not self.has_topics):
+        if signal.kind not in self.kinds or (day != self.day and not self.is_lasting):
             return False
         occurred = day_of(signal.occurred_at)
+        if self.surges_since is not None and (signal.topic is not None or occurred < self.surges_since):
+            return False
         if occurred not in self.days:
             self.days |= {occurred}
             self.days_left -= 1
@@ -44,5 +48,5 @@ class Headroom:
             self.people |= {person}
             self.people_left -= 1
             self.roles_left -= role is not None
-        self.points -= self.worth(signal.kind, max(0, day - occurred), signal.seconds or 0)
+        self.points -= self.worth(signal.kind, person, max(0, day - occurred), signal.seconds or 0, self.full)
         return self.points > 0 and min(self.people_left, self.roles_left, self.days_left) > 0

@@ -9,6 +9,7 @@ import msgspec
 from engagement import surge
 from engagement.account import ANONYMOUS, MERGED, AccountState, Pin, Standing
 from engagement.conditions import Condition, Facts, Silence
+from engagement.days import day_of
 from engagement.fit import Fit, fit_of, value_of
 from engagement.headroom import Headroom
 from engagement.ladders import Ladder, next_change_day, next_rung
@@ -80,10 +81,10 @@ class Judge:
         """Gather what conditions look at, and what it was made from."""
         scoring, rulebook = self._scoring, self.rulebook
         tally = scoring.tally(state, day)
-        active = scoring.last_activity(state)
-        surging = surge.surging(state, day, rulebook, scoring.excluded(state))
+        active = scoring.last_activity(state, tally.multipliers)
+        surging = surge.surging(state, day, rulebook, tally.excluded) if state.topics else surge.NOTHING
         facts = Facts(
-            score=scoring.score(tally),
+            score=tally.score,
             people=len(tally.people),
             active_days=len(tally.days),
             first_party=tally.first_party,
@@ -98,7 +99,7 @@ class Judge:
             surges=surging.names(rulebook),
             surging_topics=len(surging.topics),
             state=state,
-            signals=lambda kinds, span: scoring.signals(state, day, kinds, span),
+            signals=lambda kinds, span: scoring.signals(state, tally.multipliers, day, kinds, span),
             people_with=lambda roles, least: scoring.people_with(state, tally, roles, least),
             segments=[],
             rungs={},
@@ -121,8 +122,9 @@ class Judge:
             day=day,
             is_lasting=is_lasting,
             kinds=kinds.difference(*(word.kinds for word in asked)),
-            has_topics=self._silence < Silence.RESTLESS,
+            surges_since=state.oldest if self._silence == Silence.RESTLESS else None,
             points=_least(asked, "score") - facts.score,
+            full=self._scoring.full(tally),
             people=some_people | {ANONYMOUS, MERGED},
             people_left=_least(asked, "people") - facts.people if is_lasting and "people_with" not in operators else 1,
             roles_left=_least(asked, "roles") - facts.roles,
@@ -142,9 +144,12 @@ class Judge:
         """The rulebook's weights, decay and caps."""
         return self._scoring
 
-    def is_worthless(self, signal: Signal) -> bool:
-        """Whether a signal is counted and changes no fact: it is worth nothing, and no condition counts its kind or topic."""
-        silent = signal.topic is None or self._silence != Silence.RESTLESS
+    def is_worthless(self, signal: Signal, state: AccountState) -> bool:
+        """Whether a signal that ``state`` has counted changed no fact.
+
+        It is worth nothing, no condition counts its kind or topic, and what surges is not known for longer by it (`surge.weeks_known`).
+        """
+        silent = self._silence != Silence.RESTLESS or (signal.topic is None and day_of(signal.occurred_at) > state.oldest)
         return silent and signal.kind not in self._asked and not self._scoring.counts(signal.kind)
 
     def explain(self, state: AccountState, day: int, facts: Facts) -> Evaluation:
@@ -194,7 +199,7 @@ class Judge:
     def forget(self, state: AccountState, day: int) -> None:
         """Drop what no longer matters on ``day`` or later: counts beyond the history, and pins and cool-downs that are over."""
         state.forget_before(day - self.rulebook.history_days + 1)
-        if any(pin.until is not None and pin.until < day for pin in state.pins.values()):
+        if state.pins and any(pin.until is not None and pin.until < day for pin in state.pins.values()):
             state.pins = {ladder: pin for ladder, pin in state.pins.items() if pin.until is None or pin.until >= day}
         if state.falls:
             resting = {ladder.name: self._resting(state, ladder, day) for ladder in self._ladders}

@@ -258,6 +258,8 @@ class _Work:
             self._signal(entry, record, record.key, row, judge)
         elif row.learn(entry):
             self._count("updates")
+            if self.position.rule_day is not None:
+                judge.forget(row.state, self.position.rule_day)
             self._judge_anew(_cause("retraction" if entry.fields.get("retract") else "update", entry, record), record.key, row, judge)
         else:
             self._bury(
@@ -272,7 +274,7 @@ class _Work:
         judge.forget(row.state, day)  # whether or not it is judged: how that is found out must not show
         if changed or row.due == UNJUDGED:
             self._judge_anew(_cause("signal", signal, record), key, row, judge)
-        elif not judge.is_worthless(signal):
+        elif not judge.is_worthless(signal, row.state):
             moved = not self._bears(key, signal, row, day) and self._judged(key, row, judge, day, _cause("signal", signal, record))
             if not (moved or judge.is_fading(row.state)):
                 row.due = day + 1  # the signal may bring the due day nearer: found tomorrow, once for all of today's
@@ -320,6 +322,7 @@ class _Work:
         for key in keys[:limit]:
             assert day is not None, "accounts are judged on a day"
             row = self._row(key)
+            judge.forget(row.state, day)
             if not self._judged(key, row, judge, day, cause):
                 row.due = _due(judge, key, row.state, day)
         self.position.cursor = (record.offset, keys[limit - 1]) if len(keys) > limit else None
@@ -328,7 +331,6 @@ class _Work:
     def _judged(self, key: bytes, row: Row, judge: Judge, day: int, cause: Cause) -> bool:
         """Judge an account; where it moves, say so and find its new due day. True where it moved."""
         state, account = row.state, key.decode()
-        judge.forget(state, day)
         facts, tally = judge.tallied(account, state, day)
         moves = judge.moves(state, day, facts)
         if not moves:

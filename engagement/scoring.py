@@ -50,10 +50,32 @@ class Tally(NamedTuple):
     """What an account's cells come to on one rule day."""
 
     earned: Mapping[str, Mapping[str, int]]  # kind -> bucket -> thousandths before caps
+    points: Mapping[str, int]  # kind -> thousandths that count, in the order in which the caps are filled
     people: frozenset[str]  # known ones, active within the rulebook's window with a kind worth points
     days: frozenset[int]  # active
     first_party: bool
     act_now_age: int | None
+    multipliers: Mapping[str, int]  # see `Scoring.multipliers`
+
+    @property
+    def score(self) -> int:
+        """Thousandths of a point: the most the caps allow."""
+        return sum(self.points.values())
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """People whose role takes them out of everything, the anonymous among them where they are."""
+        return frozenset(person for person, multiplier in self.multipliers.items() if multiplier == 0)
+
+
+class Full(NamedTuple):
+    """Whose caps are reached, so that further signals add nothing."""
+
+    kinds: frozenset[str]  # by the account's cap of the kind
+    buckets: frozenset[str]  # by the kinds that have none; it goes for these only
+
+
+_NOTHING_FULL = Full(frozenset(), frozenset())
 
 
 class _Kind(NamedTuple):
@@ -94,15 +116,20 @@ class Scoring:
                     whole=60 * THOUSAND * scale,
                     act_now=rule.act_now,
                     third_party=rule.third_party,
-                    cap=caps.account.get(name),
+                    cap=None if rule.act_now else caps.account.get(name),
                 )
         self.horizon = max((self.window, *(len(kind.worth) for kind in self._kinds.values())))
         """From this age on a cell changes nothing that is tallied."""
 
-    def worth(self, kind: str, age: int, seconds: int) -> int:
-        """Thousandths that one signal can add to a score at most, whoever it is from; 0 for one that cannot change a tally."""
+    def worth(self, kind: str, person: str, age: int, seconds: int, full: Full) -> int:
+        """Thousandths that one signal of a person can add at most to the score of an account of which so much is ``full``.
+
+        The person's role does not matter.
+        """
         rule = self._kinds.get(kind)
-        if rule is None or age >= len(rule.worth):
+        if rule is None or age >= len(rule.worth) or kind in full.kinds:
+            return 0
+        if rule.cap is None and not rule.act_now and (THIRD_PARTY if rule.third_party else person) in full.buckets:
             return 0
         amount = rule.worth[age] + (seconds * rule.minute_worth[age] if rule.minute_worth else 0)
         return amount * self._largest_multiplier // rule.whole + 1
@@ -111,7 +138,7 @@ class Scoring:
         """Whether signals of this kind can change a tally."""
         return kind in self._kinds
 
-    def _multipliers(self, state: AccountState) -> dict[str, int]:
+    def multipliers(self, state: AccountState) -> dict[str, int]:
         """Thousandths by person, the anonymous and the merged among them; 0 excludes."""
         of_role = self._roles.get
         multipliers = {person: THOUSAND if role is None else of_role(role, THOUSAND) for person, role in state.roles.items()}
@@ -126,7 +153,7 @@ class Scoring:
         days: set[int] = set()
         first_party = False
         act_now_age: int | None = None
-        multipliers = self._multipliers(state)
+        multipliers = self.multipliers(state)
         for kind in self._kinds.values():
             history = state.kinds.get(kind.name)
             if history is None:
@@ -158,18 +185,36 @@ class Scoring:
                     first_party = first_party or not kind.third_party
                     if kind.act_now and (act_now_age is None or age < act_now_age):
                         act_now_age = age
-        return Tally(earned, frozenset(people - _NOBODY), frozenset(days), first_party, act_now_age)
+        return Tally(earned, self._points(earned), frozenset(people - _NOBODY), frozenset(days), first_party, act_now_age, multipliers)
 
-    def score(self, tally: Tally) -> int:
-        """Thousandths of a point: the most the caps allow."""
-        return sum(self.points(tally).values())
+    def full(self, tally: Tally) -> Full:
+        """Say what adds nothing more to the score, on that rule day or a later one.
 
-    def points(self, tally: Tally) -> dict[str, int]:
+        The score is never more than what the uncapped kinds fill of each bucket, and of each capped kind the lesser of its cap and what it
+        earned. Where it is just that, a signal of a kind or bucket whose cap is reached does not raise that bound, and no signal lowers
+        the score.
+        """
+        kinds: set[str] = set()
+        filled: dict[str, int] = {}
+        for name, buckets in tally.earned.items():
+            kind = self._kinds[name]
+            if kind.cap is not None:
+                total = sum(buckets.values())
+                if tally.points[name] < min(total, kind.cap):
+                    return _NOTHING_FULL
+                if total >= kind.cap:
+                    kinds.add(name)
+            elif not kind.act_now:
+                for bucket, earned in buckets.items():
+                    filled[bucket] = filled.get(bucket, 0) + earned
+        return Full(frozenset(kinds), frozenset(bucket for bucket, earned in filled.items() if earned >= self._bucket_cap(bucket)))
+
+    def _points(self, earned: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
         """Thousandths that count by kind, in the order in which the caps are filled; they add up to the score."""
         points: dict[str, int] = {}
         left: dict[str, int] = {}
         capped: list[_Kind] = []
-        for name, buckets in tally.earned.items():
+        for name, buckets in earned.items():
             kind = self._kinds[name]
             if kind.act_now:
                 points[name] = sum(buckets.values())
@@ -178,20 +223,19 @@ class Scoring:
             else:
                 capped.append(kind)
         if capped:
-            points |= self._share(capped, tally.earned, left)
+            points |= self._share(capped, earned, left)
         return points
 
     def factors(self, state: AccountState, day: int) -> tuple[Factor, ...]:
         """Explain the score kind by kind, the largest share first; kinds that earned nothing are left out."""
         tally = self.tally(state, day)
-        factors = [self._factor(state, day, name, points, sum(tally.earned[name].values())) for name, points in self.points(tally).items()]
+        factors = [self._factor(state, day, name, tally) for name in tally.points]
         return tuple(
             sorted((factor for factor in factors if factor.points or factor.clipped), key=lambda factor: (-factor.points, factor.kind))
         )
 
-    def signals(self, state: AccountState, day: int, kinds: frozenset[str], span: int) -> tuple[int, int]:
+    def signals(self, state: AccountState, multipliers: Mapping[str, int], day: int, kinds: frozenset[str], span: int) -> tuple[int, int]:
         """Count signals of ``kinds`` younger than ``span`` days, and the known people among them; excluded people are left out."""
-        multipliers = self._multipliers(state)
         total = 0
         people: set[str] = set()
         for kind in kinds:
@@ -225,13 +269,8 @@ class Scoring:
         people = capped.keys() | exempt.keys()
         return {person: min(capped.get(person, 0), self._person_cap) + exempt.get(person, 0) for person in people}
 
-    def excluded(self, state: AccountState) -> frozenset[str]:
-        """People whose role takes them out of everything, the anonymous among them where they are."""
-        return frozenset(person for person, multiplier in self._multipliers(state).items() if multiplier == 0)
-
-    def last_activity(self, state: AccountState) -> int | None:
+    def last_activity(self, state: AccountState, multipliers: Mapping[str, int]) -> int | None:
         """Return the day of the newest signal of a kind worth points, however old; excluded people are left out."""
-        multipliers = self._multipliers(state)
         newest: int | None = None
         for name in self._kinds:
             history = state.kinds.get(name)
@@ -273,20 +312,21 @@ class Scoring:
         totals = [most_allowed(caps[:prefix], columns[:prefix], list(rooms.values())) for prefix in range(len(kinds) + 1)]
         return {kind.name: after - before for kind, before, after in zip(kinds, totals, totals[1:], strict=False)}
 
-    def _factor(self, state: AccountState, day: int, name: str, points: int, earned: int) -> Factor:
+    def _factor(self, state: AccountState, day: int, name: str, tally: Tally) -> Factor:
         kind = self._kinds[name]
         history = state.kinds[name]
-        multipliers = self._multipliers(state)
+        points = tally.points[name]
         count = 0
         people: set[str] = set()
         for cell_day, cells in history.days.items():
             if day - cell_day < len(kind.worth):
                 for person, repeats in cells.items():
-                    if multipliers[person]:
+                    if tally.multipliers[person]:
                         count += repeats
                         people.add(person)
         events = tuple(event for occurred_at, event, _ in history.newest if day - day_of(occurred_at) < len(kind.worth))
-        return Factor(kind=name, points=points, clipped=earned - points, count=count, people=len(people - _NOBODY), events=events)
+        clipped = sum(tally.earned[name].values()) - points
+        return Factor(kind=name, points=points, clipped=clipped, count=count, people=len(people - _NOBODY), events=events)
 
 
 def most_allowed(caps: Sequence[int], columns: Sequence[Sequence[int]], rooms: Sequence[int]) -> int:

@@ -48,8 +48,8 @@ class Surging(NamedTuple):
 
 def surging(state: AccountState, day: int, rulebook: Rulebook, excluded: Collection[str]) -> Surging:
     """Find the topics and needs that surge on ``day``; people in ``excluded`` are left out."""
-    if not state.topics or weeks_known(state, day, rulebook.history_days) < rulebook.surge.weeks:
-        return _NOTHING
+    if weeks_known(state, day, rulebook.history_days) < rulebook.surge.weeks:
+        return NOTHING
     found = {topic for topic in state.topics if topic != MERGED_TOPIC and _surges(interest(state, [topic], day, excluded), rulebook.surge)}
     needs: set[str] = set()
     for name, need in rulebook.needs.items():
@@ -104,4 +104,4 @@ def _floor_log2(above: int, below: int) -> int:
 
 
 _NONE: Mapping[int, Cells] = {}
-_NOTHING = Surging(frozenset(), frozenset())
+NOTHING = Surging(frozenset(), frozenset())

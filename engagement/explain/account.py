@@ -85,7 +85,7 @@ class _Explaining:
 
     def _ahead(self, days: int) -> told.Ahead:
         scoring, later = self._judge.scoring, self._day + days
-        return told.Ahead(days=days, day=iso_day(later), score=scoring.score(scoring.tally(self._state, later)))
+        return told.Ahead(days=days, day=iso_day(later), score=scoring.tally(self._state, later).score)
 
     def _silent_moves(self) -> Iterator[told.SilentMove]:
         shown = {ladder.name for ladder in self._judge.rulebook.ladders}
@@ -114,7 +114,7 @@ class _Explaining:
     def _known_people(self) -> list[told.Person]:
         state, scoring = self._state, self._judge.scoring
         points = scoring.points_by_person(state, self._points.tally)
-        excluded = scoring.excluded(state)
+        excluded = self._points.tally.excluded
         last_active: dict[str, int] = {}
         for history in state.kinds.values():
             for cell_day, cells in history.days.items():
@@ -193,7 +193,7 @@ class _Explaining:
 
     def _interest(self, name: str, topics: set[str], share: int | None, *, is_need: bool = True) -> told.Interest:
         state, day, rule = self._state, self._day, self._judge.rulebook.surge
-        shown = surge.interest(state, topics, day, self._judge.scoring.excluded(state))
+        shown = surge.interest(state, topics, day, self._points.tally.excluded)
         weeks = surge.weeks_known(state, day, self._judge.rulebook.history_days)
         unknown = None
         if weeks < rule.weeks:

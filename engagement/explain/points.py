@@ -37,7 +37,7 @@ class Points:
             )
 
     def _beyond_repeats(self, kind: str) -> int:
-        rulebook, excluded = self._judge.rulebook, self._judge.scoring.excluded(self._state)
+        rulebook, excluded = self._judge.rulebook, self.tally.excluded
         repeats = rulebook.caps.repeats_per_day
         if repeats is None:
             return 0

@@ -217,3 +217,14 @@ def test_a_day_that_concerns_many_is_done_in_slices():
     assert len(under_way) == 3
     assert [change.account for change in result.changes if change.direction == "demotion"] == [f"a{number}.com" for number in range(10)]
     assert all(len(step.outputs) <= 3 for step in result.steps)
+
+
+@pytest.mark.parametrize("kind", ["page", "newsletter"])
+def test_a_late_signal_by_which_the_account_is_known_for_longer_lets_a_topic_surge(kind: str):
+    text = "signals: {page: {points: 1}, newsletter: {points: 0}}\nstage: {engaged: {enter: {any: [{surge: aml}, {score: 90}]}}}"
+    log = Log(load_rulebook(text, "x")).signal(60, "page", "p1", topic="aml")
+    for _ in range(5):
+        log.signal(60, "page", "p2", topic="aml")
+    assert not run(log).changes  # known for less than the 8 weeks that it takes
+    (change,) = run(log.signal(60, kind, occurred=4)).changes
+    assert (change.to, change.reason) == ("engaged", "signal")

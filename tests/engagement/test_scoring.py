@@ -1,5 +1,7 @@
 """Points under every cap: by hand, and against a maximum flow found by augmenting paths."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +20,7 @@ def state_of(cells: dict[str, dict[int, dict[str, int]]], roles: dict[str, str] 
 
 
 def scored(scoring: Scoring, state: AccountState, day: int = 100) -> int:
-    return scoring.score(scoring.tally(state, day))
+    return scoring.tally(state, day).score
 
 
 def test_a_cell_is_count_times_points_times_role_times_decay_floored_once():
@@ -91,6 +93,52 @@ def test_factors_show_what_the_caps_clip_largest_first():
         ("page", 1_000, 2_000, 4, 1),  # p's bucket is full; the anonymous have theirs
     ]
     assert factors[0].events == ("e8", "e5", "e2")
+
+
+CROSSING = load_rulebook(
+    "signals: {page: {points: 4, half_life: 9d}, click: {points: 5, per_minute: 2}, demo: {points: 9, act_now: true}, form: {points: 7},"
+    " intent: {points: 6, third_party: true}, review: {points: 3, third_party: true, window: 40d}}\nroles: {vp: 1.5, student: 0}"
+    "\ncaps: {repeats_per_day: 3, person: 30, anonymous: 20, third_party: 15, account: {page: 25, click: 20, review: 8}}" + LADDER,
+    "crossing",
+)
+SIGNALS = st.tuples(
+    st.sampled_from([*CROSSING.signals]),
+    st.sampled_from(["", "p", "q", "vp", "student"]),
+    st.integers(80, 102),  # the day on which it occurred
+    st.sampled_from([0, 0, 90]),  # seconds
+)
+
+
+def add(state: AccountState, kind: str, person: str, occurred: int, seconds: int) -> None:
+    history = state.kinds.setdefault(kind, KindHistory(days={}, seconds={}))
+    for days, more in ((history.days, 1), (history.seconds, seconds)):
+        cells = days.setdefault(occurred, {})
+        cells[person] = cells.get(person, 0) + more
+    if person:
+        state.roles.setdefault(person, person if person in CROSSING.roles else None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SIGNALS, max_size=60), st.lists(SIGNALS, max_size=30), st.integers(0, 40))
+def test_what_is_full_adds_nothing_and_nothing_adds_more_than_its_worth(before: list[Any], after: list[Any], days: int):
+    scoring, state, day = Scoring(CROSSING), AccountState(kinds={}, roles={}), 100
+    for signal in before:
+        add(state, *signal)
+    tally = scoring.tally(state, day)
+    full, most = scoring.full(tally), tally.score
+    for kind, person, occurred, seconds in after:
+        add(state, kind, person, occurred, seconds)
+        most += scoring.worth(kind, person, max(0, day + days - occurred), seconds, full)
+    assert scored(scoring, state, day + days) <= most
+
+
+def test_a_kind_at_its_cap_and_a_bucket_at_its_cap_are_full_unless_they_cross():
+    scoring = Scoring(DEFAULT)
+    crowd = state_of({"page": {day: {"p": 3, "q": 3} for day in range(97, 101)}, "review_site": {100: {"q": 2}}})
+    assert scoring.full(scoring.tally(crowd, 100)) == (frozenset({"page"}), frozenset({"third party"}))
+    assert scoring.worth("page", "r", 0, 0, scoring.full(scoring.tally(crowd, 100))) == 0
+    crossing = state_of({"page": {day: {"p": 3} for day in range(92, 101)}, "webinar": {100: {"p": 2}}})
+    assert scoring.full(scoring.tally(crossing, 100)) == (frozenset(), frozenset())  # the person's 60 are gone: page views give way
 
 
 AMOUNTS = st.integers(0, 30)
