@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from time import monotonic
 
 import click
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -87,31 +86,28 @@ async def wait_until_judged(
 
     Raises `Refused` where nothing was folded for ``patience`` seconds.
     """
-    async with reader(connection) as committed, reader(connection, "read_uncommitted") as uncommitted:
-        admin = AIOKafkaAdminClient(**connection.client_options())
-        await admin.start()
-        try:
-            progress = IntakeProgress(
-                environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=(LOG,)
-            )
-            states = [TopicPartition(environment.topic(CHANGELOGS["qualify"]), number) for number in range(genesis.partitions)]
-            left = dict(await progress.ends())
-            last, moved_at = None, monotonic()
-            while left := {partition: end for partition, end in left.items() if not await progress.has_reached({partition: end})}:
-                advance(genesis.partitions - len(left))
-                reached = await uncommitted.end_offsets(states)  # these move with every slice of accounts, positions only after the last
-                if reached != last:
-                    last, moved_at = reached, monotonic()
-                elif monotonic() - moved_at > patience:
-                    msg = (
-                        f"environment {environment.prefix!r}: the rulebook is active, but nothing was folded for {patience:g} s; "
-                        f"is a worker running? Start one with `mqa worker{environment.option}`"
-                    )
-                    raise Refused(msg)
-                await asyncio.sleep(LOOK_AGAIN)
-            advance(genesis.partitions)
-        finally:
-            await admin.close()
+    async with (
+        reader(connection) as committed,
+        reader(connection, "read_uncommitted") as uncommitted,
+        connection.admin() as admin,
+    ):
+        progress = IntakeProgress(environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=(LOG,))
+        states = [TopicPartition(environment.topic(CHANGELOGS["qualify"]), number) for number in range(genesis.partitions)]
+        left = dict(await progress.ends())
+        last, moved_at = None, monotonic()
+        while left := {partition: end for partition, end in left.items() if not await progress.has_reached({partition: end})}:
+            advance(genesis.partitions - len(left))
+            reached = await uncommitted.end_offsets(states)  # these move with every slice of accounts, positions only after the last
+            if reached != last:
+                last, moved_at = reached, monotonic()
+            elif monotonic() - moved_at > patience:
+                msg = (
+                    f"environment {environment.prefix!r}: the rulebook is active, but nothing was folded for {patience:g} s; "
+                    f"is a worker running? Start one with `mqa worker{environment.option}`"
+                )
+                raise Refused(msg)
+            await asyncio.sleep(LOOK_AGAIN)
+        advance(genesis.partitions)
 
 
 @contextmanager

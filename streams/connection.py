@@ -1,15 +1,16 @@
-"""One description of how to reach Kafka; Faust, producers, restores and admin calls all use it."""
+"""One description of how to reach Kafka. Every client is made here, and Faust is told here."""
 
 import asyncio
 import logging
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
@@ -97,6 +98,24 @@ class Connection:
             }
         return options
 
+    def producer(self, **options: Any) -> AIOKafkaProducer:
+        """Make a producer, not started."""
+        return AIOKafkaProducer(**self.client_options(), **options)
+
+    def consumer(self, **options: Any) -> AIOKafkaConsumer:
+        """Make a consumer, not started."""
+        return AIOKafkaConsumer(**self.client_options(), **options)
+
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        """Open an admin client."""
+        admin = AIOKafkaAdminClient(**self.client_options())
+        try:
+            await admin.start()
+            yield admin
+        finally:
+            await admin.close()
+
     def faust_broker(self, scheme: str) -> str:
         """Faust's ``broker`` setting for the transport of that URL scheme."""
         return ";".join(f"{scheme}://{address}" for address in self.addresses)
@@ -129,12 +148,8 @@ class Connection:
         raise Refused(msg)
 
     async def _answers(self) -> None:
-        admin = AIOKafkaAdminClient(**self.client_options())
-        try:
-            await admin.start()
+        async with self.admin() as admin:
             await admin.list_topics()
-        finally:
-            await admin.close()
 
     @property
     def _has_tls(self) -> bool:

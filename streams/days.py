@@ -4,8 +4,8 @@ Day D is appended to every partition of ``account-log`` in one transaction, and 
 began. So no account loses points for silence while its signals are still waiting to be read.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from time import monotonic
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -93,8 +93,8 @@ class IntakeProgress:
         for partition, position in behind.items():
             consumer.seek(partition, position)
         waiting = set(behind)
-        deadline = monotonic() + LOOK_SECONDS
-        while waiting and monotonic() < deadline:
+        deadline = asyncio.get_running_loop().time() + LOOK_SECONDS
+        while waiting and asyncio.get_running_loop().time() < deadline:
             batches = await consumer.getmany(*waiting, timeout_ms=5)  # markers alone would not end a longer wait
             if any(record.offset < bounds[partition] for partition, records in batches.items() for record in records):
                 return False

@@ -9,12 +9,11 @@ written again.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from aiokafka.structs import TopicPartition
 
@@ -76,7 +75,7 @@ async def _make_whole(  # noqa: PLR0917 - it has one caller
     rulebook: Rulebook | None,
     replication: int | None,
 ) -> None:
-    async with _admin(connection) as admin:
+    async with connection.admin() as admin:
         producer = make_producer(connection, environment.transactional_id("create", 0))
         await producer.start()  # fences a creation that is under way elsewhere: only one of two can write a genesis
         try:
@@ -125,13 +124,13 @@ async def read_genesis(connection: Connection, environment: Environment) -> Gene
 
 async def existing_topics(connection: Connection, environment: Environment) -> dict[str, int]:
     """Count the partitions of the environment's topics that exist, by short name."""
-    async with _admin(connection) as admin:
+    async with connection.admin() as admin:
         return await _partition_counts(admin, environment)
 
 
 async def delete_environment(connection: Connection, environment: Environment) -> list[str]:
     """Delete the topics of this environment and of no other; returns their full names."""
-    async with _admin(connection) as admin:
+    async with connection.admin() as admin:
         doomed = [environment.topic(short) for short in await _partition_counts(admin, environment)]
         if doomed:
             answer = await admin.delete_topics(doomed)
@@ -141,16 +140,6 @@ async def delete_environment(connection: Connection, environment: Environment) -
                     raise Refused(msg)
             await _until_shown(admin, environment, there=False, shorts=[environment.short(topic) for topic in doomed])
     return doomed
-
-
-@asynccontextmanager
-async def _admin(connection: Connection) -> AsyncIterator[Any]:
-    admin = AIOKafkaAdminClient(**connection.client_options())
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
 
 
 async def _partition_counts(admin: Any, environment: Environment) -> dict[str, int]:

@@ -12,7 +12,6 @@ from time import time_ns
 from typing import Any
 
 import click
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 from aiokafka.structs import TopicPartition
@@ -71,9 +70,7 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
         msg = f"{name} runs by the wall clock already; only one into which a history was played can go live, and once"
         raise Refused(msg)
     async with AsyncExitStack() as stack:
-        admin = AIOKafkaAdminClient(**connection.client_options())
-        await admin.start()
-        stack.push_async_callback(admin.close)
+        admin = await stack.enter_async_context(connection.admin())
         committed = await stack.enter_async_context(reader(connection))
         uncommitted = await stack.enter_async_context(reader(connection, "read_uncommitted"))
         if members := await count_members(admin, environment.group):

@@ -18,8 +18,7 @@ async def reader(
     connection: Connection, isolation_level: str = "read_committed", fetch_bytes: int = FETCH_BYTES
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer in no group. By default aborted transactions, and all behind an open one, are invisible to it."""
-    consumer = AIOKafkaConsumer(
-        **connection.client_options(),
+    consumer = connection.consumer(
         isolation_level=isolation_level,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

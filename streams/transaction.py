@@ -40,8 +40,7 @@ class Ambiguous(Exception):  # noqa: N818 - as above
 
 def make_producer(connection: Connection, transactional_id: str) -> AIOKafkaProducer:
     """Not started. A short retry pause, because Kafka 4 answers the first produces of a following transaction with a retriable error."""
-    return AIOKafkaProducer(
-        **connection.client_options(),
+    return connection.producer(
         transactional_id=transactional_id,
         transaction_timeout_ms=TIMEOUT_MS,
         linger_ms=2,

@@ -12,7 +12,6 @@ from time import monotonic
 from typing import Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import TopicPartition
 
@@ -168,8 +167,7 @@ async def open_player(
     async with AsyncExitStack() as stack:
         clock = make_producer(connection, environment.transactional_id("clock", 0))
         stack.push_async_callback(clock.stop)
-        producer = AIOKafkaProducer(
-            **connection.client_options(),
+        producer = connection.producer(
             enable_idempotence=True,  # a retried batch would come twice
             compression_type=None if compression == "none" else compression,
             max_batch_size=BATCH_BYTES,
@@ -179,9 +177,7 @@ async def open_player(
         await stack.enter_async_context(producer)
         committed = await stack.enter_async_context(reader(connection))
         uncommitted = await stack.enter_async_context(reader(connection, "read_uncommitted"))
-        admin = AIOKafkaAdminClient(**connection.client_options())
-        await admin.start()
-        stack.push_async_callback(admin.close)
+        admin = await stack.enter_async_context(connection.admin())
         intake, qualify = (
             IntakeProgress(environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics)
             for topics in (INPUTS, (LOG,))

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 
 from engagement.days import day_of, iso_day, midnight
 from engagement.machine import CLOCK_KEY
@@ -76,9 +75,7 @@ class DayClock:
                 await stack.enter_async_context(producer)  # fences the clock before: what it appended until now is final
                 committed = await stack.enter_async_context(reader(self._connection))
                 uncommitted = await stack.enter_async_context(reader(self._connection, "read_uncommitted"))
-                admin = AIOKafkaAdminClient(**self._connection.client_options())
-                await admin.start()
-                stack.push_async_callback(admin.close)
+                admin = await stack.enter_async_context(self._connection.admin())
                 async for records in read_to_end(committed, clock_partition(self._environment), start=self._restored_to):
                     for record in records:
                         if record.key == CLOCK_KEY and record.value is not None:

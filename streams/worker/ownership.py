@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from time import monotonic
 from typing import Any, NoReturn
 
 from aiokafka.structs import TopicPartition
@@ -58,8 +57,10 @@ class Ownership:
         environment: Environment,
         metrics: Metrics,
         limits: Limits,
+        end_process: Callable[[int, str], NoReturn] | None = None,
     ) -> None:
-        """``roles``: role -> full topic names. ``make_clock`` is None where days are played."""
+        """``roles``: role -> full topic names. ``make_clock`` is None where days are played. ``end_process``: see `end`, its default."""
+        self._end = end if end_process is None else end_process
         self._app, self._roles, self._make_fold, self._make_clock = app, roles, make_fold, make_clock
         self._connection, self._environment, self._metrics, self._limits = connection, environment, metrics, limits
         self._role_of = {topic: role for role, topics in roles.items() for topic in topics}
@@ -99,7 +100,7 @@ class Ownership:
             async with asyncio.timeout(self._app.conf.broker_session_timeout / 2):
                 await asyncio.gather(*(unit.pause() for unit in self._units.values()))
         except TimeoutError:
-            end(BROKEN, "a transaction did not end within half a session time-out of a revocation; its fate is the broker's")
+            self._end(BROKEN, "a transaction did not end within half a session time-out of a revocation; its fate is the broker's")
 
     async def on_assigned(self, *_: Any, **__: Any) -> None:
         """Nothing is awaited here: aiokafka sends no heartbeat until this returns."""
@@ -243,9 +244,11 @@ class Ownership:
 
     def fenced(self, unit: Unit) -> None:
         """Drop it. A late zombie may have fenced the rightful owner: if it is still ours, open it anew; a second time, end."""
-        now = monotonic()
+        now = asyncio.get_running_loop().time()
         if now - self._fenced_at.get(unit.identity, float("-inf")) < TOO_CLOSE:
-            end(BROKEN, f"{unit} was fenced twice within a minute: another worker wants it too; are two workers running under one --name?")
+            self._end(
+                BROKEN, f"{unit} was fenced twice within a minute: another worker wants it too; are two workers running under one --name?"
+            )
         self._fenced_at[unit.identity] = now
         self._drop(unit)
 
@@ -266,23 +269,23 @@ class Ownership:
     def _expelled(self) -> None:
         """Someone else may have owned our units meanwhile, so all are restored; too often, and two processes share one name."""
         log.info("no longer continuously a member of the group: restoring everything")
-        now = monotonic()
+        now = asyncio.get_running_loop().time()
         self._expelled_at = [then for then in self._expelled_at if now - then < TOO_CLOSE] + [now]
         if len(self._expelled_at) >= EXPULSIONS_AT_MOST:
-            end(BROKEN, f"expelled from the group {EXPULSIONS_AT_MOST} times within a minute: do two workers run under one --name?")
+            self._end(BROKEN, f"expelled from the group {EXPULSIONS_AT_MOST} times within a minute: do two workers run under one --name?")
 
     async def watch(self) -> None:
         """Once a minute say what was folded; end on an error of the group that Faust does not look at: the worker would look alive."""
-        told, told_at = self._metrics.totals(), monotonic()
+        told, told_at = self._metrics.totals(), asyncio.get_running_loop().time()
         while True:
-            if monotonic() - told_at > TELL_SECONDS:
+            if asyncio.get_running_loop().time() - told_at > TELL_SECONDS:
                 totals = self._metrics.totals()
                 if added := totals - told:
                     log.info("in the last minute: %s", ", ".join(f"{what} {count:,}" for what, count in sorted(added.items())))
-                told, told_at = totals, monotonic()
+                told, told_at = totals, asyncio.get_running_loop().time()
             error = self._app.consumer.join_error()
             if error is not None:
-                end(REFUSED, f"the group {self._environment.group!r} refuses this worker: {error!r}; see who else is in it")
+                self._end(REFUSED, f"the group {self._environment.group!r} refuses this worker: {error!r}; see who else is in it")
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _reopen(self, unit: Unit) -> None:
@@ -308,9 +311,9 @@ class Ownership:
 
     def _end_for(self, error: BaseException) -> None:
         if isinstance(error, Refused):
-            end(REFUSED, str(error))
+            self._end(REFUSED, str(error))
         log.error("", exc_info=error)
-        end(BROKEN, f"{type(error).__name__}: {error}; the topics hold the truth: start the worker again")
+        self._end(BROKEN, f"{type(error).__name__}: {error}; the topics hold the truth: start the worker again")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

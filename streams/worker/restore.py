@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from engagement.errors import Refused
@@ -112,9 +111,5 @@ async def _holds(connection: Connection, partition: TopicPartition, last: Landma
 
 
 async def _committed(connection: Connection, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-    admin = AIOKafkaAdminClient(**connection.client_options())
-    await admin.start()
-    try:
+    async with connection.admin() as admin:
         return await committed_offsets(admin, group, partitions)
-    finally:
-        await admin.close()

@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic, perf_counter
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer
@@ -33,6 +32,7 @@ STEP_SECONDS = 0.1
 """A fold holds up the whole worker while it runs; a transaction waits for a few of the other units' steps, and has 20 s."""
 
 SMALLEST_STEP = 50
+_SHORTEST = 1e-6
 START_TIMEOUT = 40.0
 COMMIT_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 5.0
@@ -101,7 +101,7 @@ class Unit:
         self._ahead: dict[
             TopicPartition, tuple[int, int]
         ] = {}  # (fetched to, position) of sources whose fetcher was ahead at the last look
-        self._looked = monotonic()
+        self._looked = asyncio.get_running_loop().time()
         self._task: asyncio.Task[None] | None = None
 
     def __str__(self) -> str:
@@ -109,7 +109,7 @@ class Unit:
 
     async def open(self, stale: Callable[[], bool]) -> bool:
         """Fence the last owner, then read its state to the end. False where ``stale`` interrupted it. Raises `Refused`."""
-        began = perf_counter()
+        began = asyncio.get_running_loop().time()
         await asyncio.wait_for(self._producer.start(), START_TIMEOUT)
         beside: dict[bytes, bytes] = {}
         async with reader(self._connection) as consumer:
@@ -129,7 +129,7 @@ class Unit:
             self.fold.accept(step)  # before the commit for once: where that fails, so does the opening
         # The broker forgets what an empty group committed after a week; the clock asks the group how far intake has read.
         await asyncio.wait_for(commit(self._producer, rows, self.positions(), self._environment.group), COMMIT_TIMEOUT)
-        seconds = perf_counter() - began
+        seconds = asyncio.get_running_loop().time() - began
         self._metrics.restore.labels(self.role, self.number).set(seconds)
         self._observe_position(self.fold.position)
         log.info("%s restored: %d rows in %.2f s, position %s", self, self.fold.position.rows, seconds, self.fold.position.next)
@@ -200,7 +200,7 @@ class Unit:
     async def _run(self) -> None:
         try:
             while True:
-                if monotonic() - self._looked > IDLE_CHECK:
+                if asyncio.get_running_loop().time() - self._looked > IDLE_CHECK:
                     await self._find_dropped_chunks()
                 try:
                     chunks = [await asyncio.wait_for(self._queue.get(), IDLE_CHECK)]
@@ -240,18 +240,18 @@ class Unit:
                     done += await self._fold_and_commit(records[done : done + self._size], seen if last else {})
 
     async def _fold_and_commit(self, records: Sequence[Record], seen: Mapping[TopicPartition, int]) -> int:
-        began = perf_counter()
+        began = asyncio.get_running_loop().time()
         step = self.fold.step(records, self._size, {source.topic: offset for source, offset in seen.items()})
-        self._adapt(max(step.consumed, len(step.changelog)), perf_counter() - began)
+        self._adapt(max(step.consumed, len(step.changelog)), asyncio.get_running_loop().time() - began)
         self._check_dead_letters(step, records)
-        began = perf_counter()
+        began = asyncio.get_running_loop().time()
         offsets = {TopicPartition(topic, self.number): offset for topic, offset in step.positions.items()}
         marks = self._landmarks | landmarks.landmarks(records[: step.consumed])
         aborts = await asyncio.wait_for(commit(self._producer, self._rows(step, marks), offsets, self._environment.group), COMMIT_TIMEOUT)
         before = self.fold.position
         self.fold.accept(step)
         self._landmarks = marks
-        self._observe(before.fates, step, perf_counter() - began, aborts)
+        self._observe(before.fates, step, asyncio.get_running_loop().time() - began, aborts)
         return step.consumed
 
     def _rows(self, step: Step, marks: landmarks.Landmarks) -> dict[TopicPartition, list[Row]]:
@@ -262,7 +262,7 @@ class Unit:
     def _adapt(self, work: int, seconds: float) -> None:
         """Let the next step take about `STEP_SECONDS`. Where steps end is nowhere seen in what they give."""
         if seconds > STEP_SECONDS or work * 2 > self._size:  # a small step says little about a large one
-            fitting = min(int(work * STEP_SECONDS / seconds), self._size * 2)
+            fitting = min(int(work * STEP_SECONDS / max(seconds, _SHORTEST)), self._size * 2)
             self._size = min(max(fitting, SMALLEST_STEP), self._limits.batch)
 
     def _check_dead_letters(self, step: Step, records: Sequence[Record]) -> None:
@@ -295,7 +295,7 @@ class Unit:
 
     async def _find_dropped_chunks(self) -> None:
         """Where the fetcher is ahead of us and nothing came for two looks in a row, Faust dropped the last chunk of that source."""
-        self._looked = monotonic()
+        self._looked = asyncio.get_running_loop().time()
         if not self._gate.is_set() or not self._queue.empty():
             return
         ahead = {}
