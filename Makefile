@@ -38,6 +38,10 @@ check: $(READY) ## format, lint, types, import contracts, tests
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
+.PHONY: simulate-faults
+simulate-faults: $(READY) ## the commit unit under every fault in a simulation; SEEDS=0-9999 plays so many
+	@$(BIN)/python -m tests.faults.simulation --seeds $(or $(SEEDS),0-9999)
+
 .PHONY: format
 format: $(READY) ## write the files as `make check` wants them
 	$(BIN)/ruff format .

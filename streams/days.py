@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 from aiokafka.structs import TopicPartition
 
 from engagement.machine import CLOCK_KEY
 from engagement.records import DAY_KEY, Day, encode
 from streams.group import committed_offsets
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
-from streams.transaction import Fenced, Row, commit, send
+from streams.transaction import Row, commit, probe
 
 LOOK_SECONDS = 0.5
 """How long to look for records between a position and a bound before an open transaction is assumed there."""
@@ -39,13 +38,7 @@ async def append_day(producer: AIOKafkaProducer, environment: Environment, parti
 
 async def broker_time(producer: AIOKafkaProducer, environment: Environment) -> int:
     """The broker's clock in ms: the append time it gives to a record that is then aborted. Raises `Fenced`."""
-    try:
-        await producer.begin_transaction()
-        (metadata,) = await send(producer, {clock_partition(environment): [(CLOCK_KEY, b"", (), None)]})
-        await producer.abort_transaction()
-    except (ProducerFenced, InvalidProducerEpoch) as error:
-        raise Fenced from error
-    return int(metadata.timestamp)
+    return int((await probe(producer, clock_partition(environment))).timestamp)
 
 
 class IntakeProgress:

@@ -101,6 +101,17 @@ async def commit(
     raise Ambiguous(msg)
 
 
+async def probe(producer: AIOKafkaProducer, partition: TopicPartition) -> RecordMetadata:
+    """Send a record that is then aborted. Raises `Fenced` where a newer owner exists; its metadata tell the broker's time."""
+    try:
+        await producer.begin_transaction()
+        (metadata,) = await send(producer, {partition: [(b"", b"", (), None)]})
+        await producer.abort_transaction()
+    except (ProducerFenced, InvalidProducerEpoch) as error:
+        raise Fenced from error
+    return metadata
+
+
 async def send(producer: AIOKafkaProducer, rows: Mapping[TopicPartition, Sequence[Row]]) -> list[RecordMetadata]:
     """Send as whole batches (a fifth of the cost of single sends) and wait; returns the batches' metadata, in order."""
     sent: list[asyncio.Future[RecordMetadata]] = []

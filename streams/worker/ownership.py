@@ -214,7 +214,9 @@ class Ownership:
     async def _close(self, identities: Iterable[UnitId]) -> None:
         if CLOCK_UNIT in identities:
             await self._stop_clock()
-        await asyncio.gather(*(self._units.pop(identity).close() for identity in list(identities)))
+        # One that was fenced meanwhile has gone by itself
+        units = [self._units.pop(identity) for identity in list(identities) if identity in self._units]
+        await asyncio.gather(*(unit.close() for unit in units))
 
     def _start_clock(self) -> None:
         unit = self._units.get(CLOCK_UNIT)

@@ -19,7 +19,7 @@ from engagement.qualify import QualifyPosition
 from streams.connection import Connection
 from streams.reading import reader
 from streams.topics import CHANGELOGS, DEAD_LETTERS, Environment
-from streams.transaction import Fenced, Row, commit, make_producer, rows_of
+from streams.transaction import Fenced, Row, commit, make_producer, probe, rows_of
 from streams.worker import landmarks
 from streams.worker.assignor import UnitId
 from streams.worker.metrics import Metrics
@@ -119,7 +119,12 @@ class Unit:
             self.restored_to = end
             self.clock_row = beside.get(CLOCK_KEY)
             self._landmarks = landmarks.decode(beside.get(LANDMARKS_KEY, b"{}"))
-            restarts = await self._check_sources(consumer, self._limits.accept_loss)
+            try:
+                restarts = await self._check_sources(consumer, self._limits.accept_loss)
+            except Refused:
+                # Whoever was slow to come here may have been followed by a newer owner, which has moved on since: what looks lost is its.
+                await asyncio.wait_for(probe(self._producer, self.changelog), COMMIT_TIMEOUT)
+                raise
         rows: dict[TopicPartition, list[Row]] = {}
         if restarts:
             log.warning("%s: records were lost, which was accepted; reading on from %s", self, restarts)
