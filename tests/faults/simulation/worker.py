@@ -99,6 +99,7 @@ class SimulatedWorker:
             self._starts.clear()
             if self._random.random() < 1 / 2:
                 self._chunks.clear()  # Faust clears its flow control; what the agent holds it keeps
+                self._taken.set()
             self._rejoin.clear()
             if not await self._join():
                 continue
