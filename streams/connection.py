@@ -131,7 +131,7 @@ class Connection:
 
     async def wait_until_ready(self, seconds: float = ANSWER_SECONDS) -> None:
         """Return once a broker answers; `Refused` naming the address and the last error where none does within ``seconds``."""
-        with _overheard_clients() as said:
+        with overheard_clients() as said:
             try:
                 async with asyncio.timeout(seconds):
                     while True:
@@ -183,7 +183,7 @@ def _is_address(address: str) -> bool:
 
 
 @contextmanager
-def _overheard_clients() -> Iterator[list[str]]:
+def overheard_clients() -> Iterator[list[str]]:
     """Keep what aiokafka logs instead of showing it: a refused try is no news, but the last one's reason is only said there."""
     said: list[str] = []
     logger = logging.getLogger("aiokafka")

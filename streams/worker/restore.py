@@ -22,11 +22,13 @@ async def restore(
     *,
     stale: Callable[[], bool],
     beside: dict[bytes, bytes],
+    exact: bool = True,
 ) -> int | None:
     """Load the whole changelog into ``fold``; returns the end it read to, None where ``stale`` said that nobody wants it any more.
 
     The caller has fenced the unit's last owner before: no transaction of it can still be open, so the end that is read
-    here is the end of its state. ``beside`` is given what is no part of the fold: the landmarks, and in intake's unit 0 the clock's row.
+    here is the end of its state (at least once: it is not fenced, and may write on). ``exact``: see `Fold.loaded`.
+    ``beside`` is given what is no part of the fold: the landmarks, and in intake's unit 0 the clock's row.
     """
     # Not the last stable offset: beside this unit the clock writes here, and while a transaction of its is open, what we committed
     # lies behind it and would be missed.
@@ -40,7 +42,7 @@ async def restore(
                 fold.load(record.key, record.value)
         if stale():
             return None
-    fold.loaded()
+    fold.loaded(exact=exact)
     return end
 
 
