@@ -17,6 +17,7 @@ from aiokafka.helpers import create_ssl_context
 
 from engagement.errors import Refused
 from streams.broker.state import read_state
+from streams.embedded_consumer import Consumer
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -104,7 +105,7 @@ class Connection:
 
     def consumer(self, **options: Any) -> AIOKafkaConsumer:
         """Make a consumer, not started."""
-        return AIOKafkaConsumer(**self.client_options(), **options)
+        return Consumer(**self.client_options(), **options)
 
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:

@@ -56,8 +56,12 @@ async def check_sources(
     changelog: TopicPartition,
     landmarks: Mapping[str, Landmark],
     accept_loss: Collection[str],
+    committed: Mapping[TopicPartition, int] | None = None,
 ) -> dict[str, int]:
     """Raise `Refused` where state and topics contradict each other: going on would lose or double events without a word.
+
+    ``committed`` is what the group had committed before the state was read (None: what it has now): while nobody is fenced, a worker that was
+    replaced may still be at work.
 
     ``accept_loss`` names (``topic/partition``) where a person takes it that records were lost unread; returns from which offset those of
     these topics are to be read where some were, by topic.
@@ -68,7 +72,8 @@ async def check_sources(
         raise Refused(msg)
     begin = await consumer.beginning_offsets(partitions)
     end = await consumer.end_offsets(partitions)
-    committed = await _committed(connection, environment.group, partitions)
+    if committed is None:
+        committed = await committed_now(connection, environment.group, partitions)
     restarts: dict[str, int] = {}
     for partition in partitions:
         topic, first = partition.topic, begin[partition]
@@ -112,6 +117,7 @@ async def _holds(connection: Connection, partition: TopicPartition, last: Landma
     return found is not None and landmark(found) == last
 
 
-async def _committed(connection: Connection, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+async def committed_now(connection: Connection, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    """Next offset by partition, as the group has committed it."""
     async with connection.admin() as admin:
         return await committed_offsets(admin, group, partitions)

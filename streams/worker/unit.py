@@ -24,7 +24,7 @@ from streams.transaction import Fenced, Row, rows_of
 from streams.worker import landmarks
 from streams.worker.assignor import UnitId
 from streams.worker.metrics import Metrics
-from streams.worker.restore import check_sources, restore
+from streams.worker.restore import check_sources, committed_now, restore
 from streams.worker.transport import Chunk
 
 log = logging.getLogger("mqa.worker")
@@ -114,6 +114,7 @@ class Unit:
         began = asyncio.get_running_loop().time()
         await asyncio.wait_for(self._producer.start(), START_TIMEOUT)
         beside: dict[bytes, bytes] = {}
+        committed = await committed_now(self._connection, self._environment.group, self.sources)
         async with reader(self._connection) as consumer:
             exact = self._delivery.promise == "exactly_once"
             end = await restore(self._connection, consumer, self.changelog, self.fold, stale=stale, beside=beside, exact=exact)
@@ -122,7 +123,7 @@ class Unit:
             self.restored_to = end
             self.clock_row = beside.get(CLOCK_KEY)
             self._landmarks = landmarks.decode(beside.get(LANDMARKS_KEY, b"{}"))
-            restarts = await self._check_sources(consumer, self._limits.accept_loss)
+            restarts = await self._check_sources(consumer, self._limits.accept_loss, committed)
         rows: dict[TopicPartition, list[Row]] = {}
         if restarts:
             log.warning("%s: records were lost, which was accepted; reading on from %s", self, restarts)
@@ -143,12 +144,14 @@ class Unit:
         """Whether the sources are still those of the state. To be asked while it is paused, after which a topic may be another one."""
         async with reader(self._connection) as consumer:
             try:
-                await self._check_sources(consumer, ())
+                await self._check_sources(consumer, (), None)
             except Refused:
                 return False  # `open` says why, or that it was accepted
         return True
 
-    async def _check_sources(self, consumer: AIOKafkaConsumer, accept_loss: Collection[str]) -> dict[str, int]:
+    async def _check_sources(
+        self, consumer: AIOKafkaConsumer, accept_loss: Collection[str], committed: Mapping[TopicPartition, int] | None
+    ) -> dict[str, int]:
         return await check_sources(
             self._connection,
             consumer,
@@ -158,6 +161,7 @@ class Unit:
             changelog=self.changelog,
             landmarks=self._landmarks,
             accept_loss=accept_loss,
+            committed=committed,
         )
 
     def positions(self) -> dict[TopicPartition, int]:
