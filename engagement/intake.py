@@ -92,10 +92,11 @@ class Intake:
 
     def loaded(self, *, exact: bool = True) -> None:
         """Raise `Refused` where what was read is not the whole state."""
-        if not exact:  # ids that are ahead of the position would make their own events duplicates
-            kept = (vouched(self._table.rows, family, self._position.accepted.get(family.value, 0)) for family in Family)
-            self._table.rows = {key: self._table.rows[key] for keys in kept for key in keys}
         self._table.check(self._position, self._place, exact=exact)
+        if not exact:  # ids that are ahead of the position would make their own events duplicates
+            ends = self._position.accepted
+            kept = [key for family in Family for key in vouched(self._table.rows, family, ends.get(family.value, 0))]
+            self._table.keep(self._position, kept)
         key_id = self._identity.key_id
         if self._position.people.get(key_id, self._identity.fingerprint) != self._identity.fingerprint:
             raise Refused(

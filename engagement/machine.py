@@ -5,7 +5,7 @@ between steps, the outputs and the state are the same.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from zlib import crc32
@@ -224,4 +224,10 @@ class Table:
                 "restore the topic from a backup, or make a new environment with `mqa topics create --prefix NEW` and replay into it"
             )
             raise Refused(msg)
-        position.rows, position.digest = len(self.rows), digest
+
+    def keep(self, position: Position, keys: Iterable[bytes]) -> None:
+        """Have only the rows of ``keys``, and a position that vouches for them."""
+        self.rows = {key: self.rows[key] for key in keys}
+        self._sorted = None
+        position.rows = len(self.rows)
+        position.digest = sum(row_digest(key, value) for key, value in self.rows.items()) % 2**64

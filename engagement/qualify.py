@@ -96,6 +96,8 @@ class Qualify:
         """Judge what was restored: raises `Refused` where it is not the whole state."""
         place = f"accounts-changelog/{self._partition}"
         self._table.check(self._position, place, exact=exact)
+        if not exact:
+            self._table.keep(self._position, self._table.rows)
         version = self._position.rulebook
         if version is not None:
             if self._rulebook is None:

@@ -60,7 +60,7 @@ async def check_sources(
 ) -> dict[str, int]:
     """Raise `Refused` where state and topics contradict each other: going on would lose or double events without a word.
 
-    ``committed`` is what the group had committed before the state was read (None: what it has now): while nobody is fenced, a worker that was
+    ``committed`` is what the group had committed before the state was read (None: has now): while nobody is fenced, a worker that was
     replaced may still be at work.
 
     ``accept_loss`` names (``topic/partition``) where a person takes it that records were lost unread; returns from which offset those of
