@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced, UnknownError, UnsupportedVersionError
+from aiokafka.errors import InvalidProducerEpoch, KafkaError, KafkaTimeoutError, ProducerFenced, UnknownError, UnsupportedVersionError
 from aiokafka.structs import TopicPartition
 
 from engagement.errors import Refused
@@ -95,10 +95,13 @@ class AtLeastOnce:
         try:
             if rows:
                 *others, last = rows
-                await asyncio.gather(*(_append(producer, partition, rows[partition]) for partition in others))
+                outcomes = await asyncio.gather(*(_append(producer, each, rows[each]) for each in others), return_exceptions=True)
+                for outcome in outcomes:
+                    if outcome is not None:
+                        raise outcome
                 await _append_vouching(producer, last, rows[last])
         except KafkaError as error:
-            if error.retriable:
+            if error.retriable or isinstance(error, KafkaTimeoutError):
                 raise Ambiguous from error
             raise
         if offsets and self._acknowledge is not None:

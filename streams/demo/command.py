@@ -109,7 +109,7 @@ class _Demo:
 
     def _start(self, name: str) -> None:
         # The embedded broker takes a session's length to let somebody join.
-        options = ("--session-timeout", "6") if self._promise == "at_least_once" else ()
+        options = ("--session-timeout", "3") if self._promise == "at_least_once" else ()
         self._workers[name] = WorkerProcess(self._connection, self._environment, name, folder=self._folder, options=options)
 
     def _prepare(self) -> tuple[Days, dict[str, int]]:

@@ -15,7 +15,8 @@ from tests.engagement.intake_world import new_intake, record, visit
 from tests.engagement.log_world import FIRST_DAY, TOPIC, Log, Run
 
 OTHER = load_rulebook(
-    "signals: {page: {points: 40}, demo_request: {points: 100, act_now: true}}\nstage: {engaged: {enter: {score: 30}, keep: {score: 15}}}", "b"
+    "signals: {page: {points: 40}, demo_request: {points: 100, act_now: true}}\nstage: {engaged: {enter: {score: 30}, keep: {score: 15}}}",
+    "b",
 )
 Changelog = list[tuple[bytes, bytes | None]]
 
@@ -77,10 +78,13 @@ def test_whatever_of_a_step_was_written_when_a_worker_died_the_outcome_is_the_sa
         assert dict(fold.accounts()) == dict(whole.fold.accounts())
 
 
-def test_an_older_row_behind_a_newer_one_does_not_win():
-    log = Log().signal(0, "page", "p1").signal(1, "page", "p2").records
+@pytest.mark.parametrize("days", [1, 60])  # a signal or a day was the last to touch the account
+def test_an_older_row_behind_a_newer_one_does_not_win(days: int):
+    log = Log().signal(0, "demo_request", "p1").signal(1, "page", "p2").until(days).records
+    before_it_was_touched = 3 if days == 1 else 5
     fold = Qualify(topic=TOPIC, partition=0)
-    older, newer = steps_of(fold, log[:3], 100), steps_of(fold, log[3:], 100)
+    older, newer = steps_of(fold, log[:before_it_was_touched], 100), steps_of(fold, log[before_it_was_touched:], 100)
+    assert any(b"acme.com" in step.changelog for step in newer)
     in_order = [row for step in (*older, *newer) for row in step.changelog.items()]
     late = [row for step in older for row in step.changelog.items()]
     again = restored([*in_order, *late])
