@@ -93,7 +93,15 @@ async def wait_until_judged(
         reader(connection, "read_uncommitted") as uncommitted,
         connection.admin() as admin,
     ):
-        progress = IntakeProgress(environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=(LOG,))
+        progress = IntakeProgress(
+            environment,
+            genesis.partitions,
+            committed=committed,
+            uncommitted=uncommitted,
+            admin=admin,
+            topics=(LOG,),
+            delivery=delivery_of(genesis),
+        )
         states = [TopicPartition(environment.topic(CHANGELOGS["qualify"]), number) for number in range(genesis.partitions)]
         left = dict(await progress.ends())
         last, moved_at = None, monotonic()

@@ -54,9 +54,10 @@ class IntakeProgress:
         uncommitted: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
         topics: Sequence[str] = INPUTS,
+        delivery: Delivery = EXACTLY_ONCE,
     ) -> None:
         """Two readers of those isolation levels and an admin client, all started and owned by the caller."""
-        self._group = environment.group
+        self._group = delivery.offsets_group(environment)
         self._inputs = [TopicPartition(environment.topic(short), number) for short in topics for number in range(partitions)]
         self._committed, self._uncommitted, self._admin = committed, uncommitted, admin
 

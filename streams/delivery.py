@@ -17,6 +17,7 @@ from engagement.machine import RESERVED_KEYS
 from engagement.records import Genesis
 from streams import transaction
 from streams.connection import Connection, overheard_clients
+from streams.topics import Environment
 from streams.transaction import Ambiguous, Fenced, Row, batches_of, send
 
 Promise = Literal["exactly_once", "at_least_once"]
@@ -35,6 +36,9 @@ class Delivery(Protocol):
 
     promise: Promise
 
+    def offsets_group(self, environment: Environment) -> str:
+        """Name the group in which it is committed how far each input is read."""
+
     def make_producer(self, connection: Connection, transactional_id: str) -> AIOKafkaProducer:
         """Not started. Its start fences whoever has the same id, where there is fencing."""
 
@@ -52,6 +56,10 @@ class ExactlyOnce:
     """All of it is one transaction, offsets included."""
 
     promise: Promise = "exactly_once"
+
+    def offsets_group(self, environment: Environment) -> str:
+        """See `Delivery`. The workers' own."""
+        return environment.group
 
     def make_producer(self, connection: Connection, transactional_id: str) -> AIOKafkaProducer:
         """See `Delivery`."""
@@ -76,15 +84,18 @@ class AtLeastOnce:
     """Outputs, then state, then what vouches for it (the position), then offsets; each is waited for before the next.
 
     Whoever is killed in between left nothing that is not done again from the last position: outputs are repeated, rows that are ahead of
-    their position say so (see `engagement.machine.Fold.loaded`). Nobody is fenced: a worker that was replaced without knowing it writes on
-    until the group refuses its offsets.
+    their position say so (see `engagement.machine.Fold.loaded`). Nobody is fenced: a worker that was replaced writes on until it knows it.
     """
 
     promise: Promise = "at_least_once"
 
     def __init__(self, acknowledge: Acknowledge | None = None) -> None:
-        """``acknowledge``: how a member of the group commits offsets, raising `Fenced` where it is none any more; None: nobody has any."""
+        """``acknowledge``: commits offsets (see `streams.group.Acknowledged`); None: nobody has any."""
         self._acknowledge = acknowledge
+
+    def offsets_group(self, environment: Environment) -> str:
+        """See `Delivery`. One without members: of a member that commits while its group is rebalancing, aiokafka makes another one."""
+        return f"{environment.group}-read"
 
     def make_producer(self, connection: Connection, transactional_id: str) -> AIOKafkaProducer:  # noqa: ARG002 - nobody to fence
         """See `Delivery`."""

@@ -66,6 +66,7 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
     lie ahead, and where people were hashed under another key.
     """
     genesis = await read_genesis(connection, environment)
+    delivery = delivery_of(genesis)
     name = f"environment {environment.prefix!r}"
     if await clock_of(connection, environment, genesis) == "wall":
         msg = f"{name} runs by the wall clock already; only one into which a history was played can go live, and once"
@@ -80,7 +81,6 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
                 "then run this again"
             )
             raise Refused(msg)
-        delivery = delivery_of(genesis)
         producer = delivery.make_producer(connection, environment.transactional_id("clock", 0))
         await stack.enter_async_context(producer)  # fences a player: the days that it appended until now are final
         last_day = await _last_day(committed, environment)
@@ -92,7 +92,7 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
             raise Refused(msg)
         for topics in (INPUTS, (LOG,)):
             progress = IntakeProgress(
-                environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics
+                environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics, delivery=delivery
             )
             if not await progress.has_reached(await progress.ends()):
                 read = ", ".join(map(environment.topic, topics))

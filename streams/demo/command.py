@@ -108,9 +108,7 @@ class _Demo:
                 raise Refused(msg)
 
     def _start(self, name: str) -> None:
-        # The embedded broker takes a session's length to let somebody join.
-        options = ("--session-timeout", "3") if self._promise == "at_least_once" else ()
-        self._workers[name] = WorkerProcess(self._connection, self._environment, name, folder=self._folder, options=options)
+        self._workers[name] = WorkerProcess(self._connection, self._environment, name, folder=self._folder)
 
     def _prepare(self) -> tuple[Days, dict[str, int]]:
         """Simulate the history; gives its days, and the fates that its events must come to."""

@@ -183,7 +183,9 @@ async def open_player(
         uncommitted = await stack.enter_async_context(reader(connection, "read_uncommitted"))
         admin = await stack.enter_async_context(connection.admin())
         intake, qualify = (
-            IntakeProgress(environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics)
+            IntakeProgress(
+                environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics, delivery=delivery
+            )
             for topics in (INPUTS, (LOG,))
         )
         player = Player(

@@ -17,7 +17,8 @@ from engagement.qualify import Qualify
 from engagement.records import Genesis
 from engagement.rulebook import Rulebook
 from streams.connection import Connection
-from streams.delivery import MEANINGS, Delivery, Offsets, delivery_of
+from streams.delivery import MEANINGS, Delivery, delivery_of
+from streams.group import Acknowledged
 from streams.identity import make_identity
 from streams.person_key import PersonKey
 from streams.topics import INPUTS, LOG, Clock, Environment
@@ -61,6 +62,7 @@ class EngagementApp(faust.App):
     assignor_of_units: UnitAssignor
     rulebooks: RulebookWatch | None  # None where it has no intake
     health: HealthServer | None
+    acknowledged: Acknowledged
     _watch: asyncio.Task[None]
 
     async def on_start(self) -> None:
@@ -80,6 +82,7 @@ class EngagementApp(faust.App):
             await self.rulebooks.stop()
         if self.health is not None:
             await self.health.stop()
+        await self.acknowledged.stop()
         await super().on_shutdown()
 
     def _create_directories(self) -> None:
@@ -138,11 +141,8 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
     roles = {role: topics_of[role] for role in settings.roles}
     app.assignor_of_units = UnitAssignor(topics_of)
     metrics = Metrics()
-
-    async def acknowledge(offsets: Offsets) -> None:
-        await app.consumer.acknowledge(offsets)
-
-    delivery = delivery_of(settings.genesis, acknowledge)
+    app.acknowledged = Acknowledged(connection, delivery_of(settings.genesis).offsets_group(environment))
+    delivery = delivery_of(settings.genesis, app.acknowledged.commit)
     metrics.delivery.labels(delivery.promise).set(1)
     log.info("delivers %s", MEANINGS[delivery.promise])
     rulebooks = RulebookWatch(

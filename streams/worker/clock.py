@@ -82,7 +82,14 @@ class DayClock:
                     for record in records:
                         if record.key == CLOCK_KEY and record.value is not None:
                             self._last_day = int(record.value)
-                progress = IntakeProgress(self._environment, self._partitions, committed=committed, uncommitted=uncommitted, admin=admin)
+                progress = IntakeProgress(
+                    self._environment,
+                    self._partitions,
+                    committed=committed,
+                    uncommitted=uncommitted,
+                    admin=admin,
+                    delivery=self._delivery,
+                )
                 while not self._stopping.is_set():
                     await self._sleep(await self.tick(producer, progress))
         except Fenced as error:

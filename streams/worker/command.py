@@ -61,7 +61,7 @@ EXPECTED = {
 )
 @click.option("--accept-loss", multiple=True, metavar="TOPIC/PARTITION", help="Go on although records were lost unread there.")
 @click.option(
-    "--session-timeout", default=10, show_default=True, type=click.IntRange(3, 40), help="Seconds until a silent worker is replaced."
+    "--session-timeout", default=10, show_default=True, type=click.IntRange(6, 40), help="Seconds until a silent worker is replaced."
 )
 @click.option(
     "--log-level",

@@ -11,21 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    OffsetOutOfRangeError,
-    RebalanceInProgressError,
-    UnknownTopicOrPartitionError,
-)
+from aiokafka.errors import OffsetOutOfRangeError, UnknownTopicOrPartitionError
 from aiokafka.protocol.fetch import FetchResponse_v0
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.structs import TopicPartition
 from faust.transport import drivers
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from engagement.machine import Record
-from streams.transaction import Fenced
 
 SCHEME = "mqa"
 FETCH_WAIT_MS = 50
@@ -118,16 +111,6 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
                 self._consumer.seek(partition, offset)
                 state._chunk_start = offset
 
-    async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit offsets as the member of the group that we are. Raises `Fenced` where the group knows us no more, or not as theirs."""
-        try:
-            await self._consumer.commit({partition: OffsetAndMetadata(offset, "") for partition, offset in offsets.items()})
-        except CommitFailedError as error:
-            if not isinstance(error.__cause__, RebalanceInProgressError):  # then they are still ours, and are committed with the next
-                raise Fenced from error
-        except IllegalStateError as error:
-            raise Fenced from error
-
     async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
         """(start of the next chunk, high watermark) as the fetcher knows them; None where it does not."""
         state = self._state(partition)
@@ -151,10 +134,6 @@ class ChunkConsumer(driver.Consumer):
         await self._thread.call_thread(self._thread.seek_chunks, offsets)
         for partition in offsets:
             self._read_offset[TP(*partition)] = None
-
-    async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """See `ChunkConsumerThread.acknowledge`."""
-        await self._thread.call_thread(self._thread.acknowledge, offsets)
 
     async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
         """See `ChunkConsumerThread.whereabouts`."""

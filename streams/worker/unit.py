@@ -92,6 +92,7 @@ class Unit:
         self._connection, self._environment, self._metrics, self._owner = connection, environment, metrics, owner
         self._turns, self._limits, self._delivery = turns, limits, delivery
         self._size = min(SMALLEST_STEP, limits.batch)  # records and touched rows of the next step
+        self._group = delivery.offsets_group(environment)
         self._producer = delivery.make_producer(connection, environment.transactional_id(self.role, self.number))
         self._queue: asyncio.Queue[Chunk] = asyncio.Queue()
         self._held = 0  # records in the queue
@@ -114,7 +115,7 @@ class Unit:
         began = asyncio.get_running_loop().time()
         await asyncio.wait_for(self._producer.start(), START_TIMEOUT)
         beside: dict[bytes, bytes] = {}
-        committed = await committed_now(self._connection, self._environment.group, self.sources)
+        committed = await committed_now(self._connection, self._group, self.sources)
         async with reader(self._connection) as consumer:
             exact = self._delivery.promise == "exactly_once"
             end = await restore(self._connection, consumer, self.changelog, self.fold, stale=stale, beside=beside, exact=exact)
@@ -142,15 +143,16 @@ class Unit:
 
     async def still_fits(self) -> bool:
         """Whether the sources are still those of the state. To be asked while it is paused, after which a topic may be another one."""
+        committed = await committed_now(self._connection, self._group, self.sources)
         async with reader(self._connection) as consumer:
             try:
-                await self._check_sources(consumer, (), None)
+                await self._check_sources(consumer, (), committed)
             except Refused:
                 return False  # `open` says why, or that it was accepted
         return True
 
     async def _check_sources(
-        self, consumer: AIOKafkaConsumer, accept_loss: Collection[str], committed: Mapping[TopicPartition, int] | None
+        self, consumer: AIOKafkaConsumer, accept_loss: Collection[str], committed: Mapping[TopicPartition, int]
     ) -> dict[str, int]:
         return await check_sources(
             self._connection,
@@ -262,7 +264,7 @@ class Unit:
         return step.consumed
 
     async def _commit(self, rows: Mapping[TopicPartition, Sequence[Row]], offsets: Mapping[TopicPartition, int]) -> int:
-        return await asyncio.wait_for(self._delivery.commit(self._producer, rows, offsets, self._environment.group), COMMIT_TIMEOUT)
+        return await asyncio.wait_for(self._delivery.commit(self._producer, rows, offsets, self._group), COMMIT_TIMEOUT)
 
     def _rows(self, step: Step, marks: landmarks.Landmarks) -> dict[TopicPartition, list[Row]]:
         rows = rows_of(step, self.changelog, self._environment.topic)

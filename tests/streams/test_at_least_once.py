@@ -27,8 +27,6 @@ from streams.worker.restore import restore
 from tests.streams.histories import FIRST_DAY, PARTITIONS, RULEBOOK, new_replay, simulated_days
 from tests.streams.live_runs import Live, new_environment, play, signals_of_persons, working
 
-QUICK = ("--session-timeout", "3")  # the embedded broker takes a session's length to let somebody join
-
 
 def test_with_a_worker_killed_nothing_is_lost_and_a_repeat_is_the_same_to_the_byte(embedded: Connection, tmp_path: Path) -> None:
     days = simulated_days(accounts=60, days=14)
@@ -36,11 +34,11 @@ def test_with_a_worker_killed_nothing_is_lost_and_a_repeat_is_the_same_to_the_by
     for day, arrivals in days:
         raw.begin(day)
         raw.receive(arrivals)
-    with working(embedded, environment, tmp_path, options=QUICK) as workers:
+    with working(embedded, environment, tmp_path) as workers:
 
         def replace() -> None:
             workers["one"].kill()
-            workers["one"] = WorkerProcess(embedded, environment, "one", folder=tmp_path, options=QUICK)
+            workers["one"] = WorkerProcess(embedded, environment, "one", folder=tmp_path)
 
         def kill(day: int) -> None:
             if day == FIRST_DAY + 7:
