@@ -1,4 +1,4 @@
-# Everything here works on a fresh clone with Python 3.11 or later, Java 17 and Maven. `make help` lists the targets.
+# Everything here works on a fresh clone with Python 3.11 or later, Java 17 and Maven (the demo without these two). `make help` lists the targets.
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 setup: $(READY) ## make .venv with everything in it
 
 .PHONY: demo
-demo: $(READY) ## three months in a minute: a real Kafka, two workers, one of them killed
+demo: $(READY) ## three months in a minute: a broker, two workers, one of them killed
 	@$(BIN)/mqa demo
 
 .PHONY: test

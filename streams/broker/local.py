@@ -1,4 +1,4 @@
-"""A broker on this machine without Docker, on a free port, its log thrown away when it stops (`streams.broker.kinds`: which one).
+"""A broker on this machine without Docker, on free ports, its log thrown away when it stops (which one: `streams.broker.kinds`).
 
 `LocalBroker` ends with the process that started it, however that one ends. `start_background` leaves one running until
 `stop_background`. All of them block: on a running event loop call them through ``asyncio.to_thread``.

@@ -189,8 +189,7 @@ class _Demo:
         fates = await read_intake_fates(self._connection, self._environment, PARTITIONS)
         self._close(log, fates, played, comparison)
         complaints = self._story.complaints()
-        holds = comparison.holds if self._promise == "exactly_once" else comparison.holds_at_least_once
-        if not holds or comparison.unfolded:
+        if not comparison.keeps(self._promise) or comparison.unfolded:
             complaints.append("live and replay differ (see above)")
         if self._story.heard != comparison.live - comparison.double:
             complaints.append(f"a subscriber read {self._story.heard} tier changes, {comparison.live - comparison.double} are in the topic")
@@ -207,6 +206,6 @@ class _Demo:
             f"{played.days} days, {played.events:,} events played in {played.seconds:.1f} s",
             *funnel_lines(funnel_of((state for state, _ in accounts.values()), self._rulebook)),
             *fates_lines(fates),
-            *comparison.lines(),
+            *comparison.lines(self._promise),
         ]
         click.echo("\n".join(closing))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from streams.delivery import Promise
+
 Told = Mapping[bytes, Sequence[bytes]]
 """Account -> the bodies of its tier changes, in order."""
 
@@ -40,15 +42,15 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Nothing differs: what exactly once promises."""
-        return not self.double and self.holds_at_least_once
+        """Nothing differs."""
+        return self.keeps("exactly_once")
 
-    @property
-    def holds_at_least_once(self) -> bool:
-        """Nothing differs but that a tier change may have come twice, the same to the byte."""
-        return not (self.lost or self.different or self.gaps or self.other_states)
+    def keeps(self, promise: Promise) -> bool:
+        """Nothing differs, or nothing but that tier changes came twice, the same to the byte, where no more is promised."""
+        is_too_often = self.double and promise == "exactly_once"
+        return not (self.lost or is_too_often or self.different or self.gaps or self.other_states)
 
-    def lines(self) -> list[str]:
+    def lines(self, promise: Promise = "exactly_once") -> list[str]:
         """What a person reads."""
         sign = "=" if self.live == self.replayed else "≠"
         verdict = f"{self.lost} lost, {self.double} double, {self.different} different"
@@ -60,7 +62,9 @@ class Comparison:
             lines.append(f"{self.gaps} accounts whose sequence is not 1..n")
         if self.unfolded:
             lines.append(f"{self.unfolded} log records are not folded by the workers yet: compared is what comes before them")
-        if self.first is not None:
+        if self.double and self.keeps(promise):
+            lines.append(f"{self.double} came twice, each with the id of the first and the same to the byte, as {promise} allows")
+        elif self.first is not None:
             lines.append(self.first)
         return lines
 

