@@ -46,7 +46,7 @@ class QualifyPosition(Position, kw_only=True, omit_defaults=True):
     cursor: tuple[int, bytes] | None = None  # a day record or activation under way: its offset and the last account judged
     rulebook: str | None = None  # version; its text is the changelog's `RULEBOOK_KEY`
     clock: str | None = None  # "wall" or "played"
-    sources: dict[str, dict[int, tuple[int, int, int]]] = {}  # noqa: RUF012 - msgspec copies it; family -> partition -> (anew, offset, n)
+    sources: dict[str, dict[int, list[int]]] = {}  # noqa: RUF012 - msgspec copies it; family -> partition -> last [anew, offset, n]
 
 
 _MOST_HEADROOM = 100_000
@@ -127,7 +127,10 @@ class Qualify:
                 self._position,
                 next=dict(self._position.next),
                 fates=dict(self._position.fates),
-                sources={family: dict(highest) for family, highest in self._position.sources.items()},
+                sources={
+                    family: {partition: [*last] for partition, last in partitions.items()}
+                    for family, partitions in self._position.sources.items()
+                },
             ),
             judge=self._judge,
             known_headroom=self._headroom,
@@ -307,19 +310,21 @@ class _Work:
     def _is_repeated(self, entry: Signal | Update) -> bool:
         """Whether intake had appended it before; see above why that is certain."""
         family, partition, offset, n = entry.source
-        if entry.read is None:
-            place = (0, offset, n)
-        else:
+        anew = 0
+        if entry.read is not None:
             partition, offset, anew = entry.read
-            place = (anew, offset, n)
-        highest = self.position.sources.get(family)
-        if highest is None:
-            highest = self.position.sources[family] = {}
-        last = highest.get(partition)
-        if last is not None and place <= last:
-            return True
-        highest[partition] = place
-        return False
+        sources = self.position.sources
+        try:
+            last = sources[family][partition]
+        except KeyError:
+            last = sources.setdefault(family, {})[partition] = [anew, -1, 0]
+        if anew == last[0] and offset > last[1]:  # nearly always, and so without building anything: every signal comes here
+            last[1], last[2] = offset, n
+            return False
+        is_repeated = [anew, offset, n] <= last
+        if not is_repeated:
+            last[:] = anew, offset, n
+        return is_repeated
 
     def _signal(self, signal: Signal, record: Record, key: bytes, row: Row, judge: Judge) -> None:
         day, changed = self.position.rule_day, row.count(signal)
