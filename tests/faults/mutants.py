@@ -8,26 +8,28 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from engagement.machine import Record
 from engagement.records import DAY_KEY
 from streams import days, transaction
+from streams.delivery import ExactlyOnce, Offsets, Rows
 from streams.history import player
 from streams.topics import CHANGELOGS, Environment
-from streams.transaction import Row, make_producer
+from streams.transaction import make_producer
 from streams.worker import clock
 from streams.worker import unit as worker_unit
 from streams.worker.transport import Chunk
 
-unit: Any = worker_unit  # whose parts are replaced
+unit: Any = worker_unit  # whose parts are replaced, as are those of the next
+exactly_once: Any = ExactlyOnce
 _MODULES_OF_DAYS: tuple[Any, ...] = (clock, player)
 
 
 def commit_before_flush() -> None:
     """State and position are committed, and only then is sent what came out."""
 
-    async def commit(producer: Any, rows: Mapping[TopicPartition, Sequence[Row]], offsets: Mapping[TopicPartition, int], group: str) -> int:
+    async def commit(_: Any, producer: Any, rows: Rows, offsets: Offsets, group: str) -> int:
         state = {at: some for at, some in rows.items() if at.topic.endswith(tuple(CHANGELOGS.values()))}
         aborts = await transaction.commit(producer, state, offsets, group)
         outputs = {at: some for at, some in rows.items() if at not in state}
@@ -35,7 +37,7 @@ def commit_before_flush() -> None:
             aborts += await transaction.commit(producer, outputs, {}, group)
         return aborts
 
-    unit.commit = commit
+    exactly_once.commit = commit
 
 
 def no_fencing() -> None:
@@ -43,15 +45,15 @@ def no_fencing() -> None:
 
     owners = count()
 
-    def unfenced(connection: Any, transactional_id: str) -> Any:
+    def unfenced(_: Any, connection: Any, transactional_id: str) -> Any:
         return make_producer(connection, f"{transactional_id}-{os.getpid()}-{next(owners)}")
 
-    unit.make_producer = unfenced
+    exactly_once.make_producer = unfenced
 
 
 def restore_before_fencing() -> None:
     """The state is read while its last owner may still write it."""
-    open_unit, commit = unit.Unit.open, unit.commit
+    open_unit, commit = unit.Unit.open, exactly_once.commit
     late: dict[int, Callable[[], Awaitable[None]]] = {}
 
     async def opened(self: Any, stale: Callable[[], bool]) -> bool:
@@ -65,15 +67,15 @@ def restore_before_fencing() -> None:
         is_open: bool = await open_unit(self, stale)
         return is_open
 
-    async def started_late(producer: Any, *arguments: Any) -> int:
+    async def started_late(self: Any, producer: Any, *arguments: Any) -> int:
         start = late.pop(id(producer), None)
         if start is not None:
             await start()
-        aborts: int = await commit(producer, *arguments)
+        aborts: int = await commit(self, producer, *arguments)
         return aborts
 
     unit.Unit.open = opened
-    unit.commit = started_late
+    exactly_once.commit = started_late
 
 
 def offset_off_by_one() -> None:
@@ -94,7 +96,7 @@ def offset_off_by_one() -> None:
 def overlay_swapped_early() -> None:
     """Memory goes on as if a transaction that was aborted had been committed."""
 
-    async def commit(producer: Any, rows: Mapping[TopicPartition, Sequence[Row]], offsets: Mapping[TopicPartition, int], group: str) -> int:
+    async def commit(_: Any, producer: Any, rows: Rows, offsets: Offsets, group: str) -> int:
         await producer.begin_transaction()
         try:
             await transaction.send(producer, rows)
@@ -106,15 +108,15 @@ def overlay_swapped_early() -> None:
         await producer.commit_transaction()
         return 0
 
-    unit.commit = commit
+    exactly_once.commit = commit
 
 
 def dropped_day() -> None:
     """Every third day begins in the first partition only."""
     append_whole = days.append_day
 
-    async def append_day(producer: Any, environment: Environment, partitions: int, day: int) -> None:
-        await append_whole(producer, environment, 1 if day % 3 == 0 else partitions, day)
+    async def append_day(producer: Any, environment: Environment, partitions: int, day: int, *delivery: Any) -> None:
+        await append_whole(producer, environment, 1 if day % 3 == 0 else partitions, day, *delivery)
 
     for module in _MODULES_OF_DAYS:
         module.append_day = append_day

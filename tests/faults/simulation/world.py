@@ -21,6 +21,7 @@ from engagement.qualify import Qualify
 from engagement.records import GENESIS_KEY, Genesis, encode
 from streams.activation import activate_rulebook
 from streams.days import IntakeProgress
+from streams.delivery import EXACTLY_ONCE
 from streams.history import player
 from streams.identity import make_identity
 from streams.person_key import person_key
@@ -186,6 +187,7 @@ class _World:
                 intake=intake,
                 qualify=qualify,
                 patience=float("inf"),
+                delivery=EXACTLY_ONCE,
             )
             for number, events in enumerate(self.told.days):
                 await playing.begin(FIRST_DAY + number)
