@@ -66,6 +66,16 @@ class LocalBroker:
             self._running.end()
             self._running = None
 
+    def interrupt(self, stop_signal: signal.Signals) -> None:
+        """End it by this signal, and keep its log and its port for `resume`. Returns when it has ended."""
+        assert self._running is not None, "the broker is not started"
+        self._running.interrupt(stop_signal)
+
+    def resume(self) -> None:
+        """Start it again after an `interrupt` and wait until it answers; `Refused` with the end of its log where it does not."""
+        assert self._running is not None, "the broker is not started"
+        self._running = _again(self._running)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -118,6 +128,13 @@ class _Running:
     folder: Path
     bootstrap: str
 
+    def interrupt(self, stop_signal: signal.Signals) -> None:
+        assert self.process.stdin is not None, "a broker without a keeper is ended for good"
+        self.process.stdin.write(bytes([stop_signal]))
+        self.process.stdin.flush()
+        self.process.wait()
+        self.process.stdin.close()
+
     def end(self) -> None:
         if self.process.stdin is None:
             self.process.kill()
@@ -146,7 +163,6 @@ def _launch(*, kept: bool) -> _Running:
 
 def _spawn(*, kept: bool) -> _Running:
     """Format a fresh folder and start a broker on it."""
-    jars, program = f"{libraries()}/*", java()
     home = cache_folder() / "brokers"
     home.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="broker-", dir=home))
@@ -155,9 +171,15 @@ def _spawn(*, kept: bool) -> _Running:
     template = Template((_HERE / "server.properties").read_text())
     settings.write_text(template.substitute(listener=listener, controller=controller, folder=folder))
     with _log(folder).open("ab") as log:
-        format_log = [program, *_FORMAT_JVM, "-cp", jars, "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(settings)]
+        format_log = [java(), *_FORMAT_JVM, "-cp", _jars(), "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(settings)]
         subprocess.run(format_log, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)  # noqa: S603 - paths of ours
-        command = [program, *_BROKER_JVM, "-cp", jars, "kafka.Kafka", str(settings)]
+    return _serve(folder, f"127.0.0.1:{listener}", kept=kept)
+
+
+def _serve(folder: Path, bootstrap: str, *, kept: bool) -> _Running:
+    """Start a broker on a formatted folder."""
+    with _log(folder).open("ab") as log:
+        command = [java(), *_BROKER_JVM, "-cp", _jars(), "kafka.Kafka", str(folder / "server.properties")]
         if kept:
             command = [sys.executable, "-m", "streams.broker.keeper", str(folder), *command]
         process = subprocess.Popen(  # noqa: S603 - paths of ours
@@ -167,7 +189,22 @@ def _spawn(*, kept: bool) -> _Running:
             stderr=log,
             start_new_session=True,  # Ctrl-C in a terminal is for us to answer, not for the broker
         )
-    return _Running(process=process, folder=folder, bootstrap=f"127.0.0.1:{listener}")
+    return _Running(process=process, folder=folder, bootstrap=bootstrap)
+
+
+def _again(ended: _Running) -> _Running:
+    """Start a broker where another has ended."""
+    running = _serve(ended.folder, ended.bootstrap, kept=True)
+    if asyncio.run(_ready(running)):
+        return running
+    last_words = _last_words(running.folder)
+    running.end()
+    msg = f"the local Kafka at {ended.bootstrap} did not start again: {last_words}"
+    raise Refused(msg)
+
+
+def _jars() -> str:
+    return f"{libraries()}/*"
 
 
 async def _ready(running: _Running) -> bool:

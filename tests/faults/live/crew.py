@@ -1,0 +1,143 @@
+"""The workers and their supervisor: whoever ends is started again under its name, and has to say why it ended."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from time import monotonic
+
+from streams.connection import Connection
+from streams.demo.workers import WorkerProcess
+from streams.topics import Environment
+from tests.faults.live.failpoints import Setting, sprung
+
+LOOK_AGAIN = 0.05
+STOP_SECONDS = 15.0
+LATEST_END = "no Kafka broker answered"
+"""What a worker says that was started while the broker was away for long; its supervisor starts it again."""
+
+START_IT_AGAIN = 70
+_STOPPED = (0, -SIGTERM)
+"""The latter where nothing was under way yet that would have to be ended."""
+
+
+class Hand(WorkerProcess):
+    """One worker process, with a trap."""
+
+    def __init__(self, connection: Connection, environment: Environment, name: str, *, folder: Path, options: Sequence[str]) -> None:
+        folder.mkdir(parents=True)
+        self.trap, self.began = folder / f"{name}.trap", monotonic()
+        program = ("-m", "tests.faults.live.worker", "--trap", str(self.trap))
+        super().__init__(connection, environment, name, folder=folder, options=options, program=program)
+
+    def send(self, signal: int) -> None:
+        """Nothing happens where it has ended."""
+        self._process.send_signal(signal)
+
+    def final_line(self) -> str:
+        """Quote what it said last."""
+        lines = self.last_words().splitlines()
+        return lines[-1] if lines else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A worker that ended by itself."""
+
+    name: str
+    status: int
+    said: str
+
+
+class Crew:
+    """All workers of an environment. `watch` is its supervisor, and must run while they do."""
+
+    def __init__(self, connection: Connection, environment: Environment, folder: Path, *, options: Sequence[str] = ()) -> None:
+        self._connection, self._environment, self._folder, self._options = connection, environment, folder, options
+        self._hands: dict[str, Hand] = {}
+        self._lives: Counter[str] = Counter()
+        self.endings: list[Ending] = []
+        self.complaints: list[str] = []
+
+    @property
+    def names(self) -> list[str]:
+        """Whoever runs now."""
+        return sorted(self._hands)
+
+    def hire(self, name: str) -> None:
+        """Start a worker."""
+        self._lives[name] += 1
+        folder = self._folder / f"{name}-{self._lives[name]}"
+        self._hands[name] = Hand(self._connection, self._environment, name, folder=folder, options=self._options)
+
+    async def dismiss(self, name: str) -> None:
+        """Ask it to stop; it must, with status 0."""
+        hand = self._hands.pop(name)
+        hand.send(SIGTERM)
+        deadline = monotonic() + STOP_SECONDS
+        while hand.status is None and monotonic() < deadline:
+            await asyncio.sleep(LOOK_AGAIN)
+        if hand.status is None:
+            self.complaints.append(f"{name} did not stop within {STOP_SECONDS:g} s of SIGTERM")
+            hand.kill()
+        elif hand.status not in _STOPPED and not self._is_told(hand):
+            self.complaints.append(f"{name} was asked to stop and ended with status {hand.status}: {hand.final_line()}")
+
+    def kill(self, name: str) -> None:
+        """``kill -9``, and start it again at once."""
+        self._hands[name].kill()
+        self.hire(name)
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP: it stands still, and keeps all it has."""
+        self._hands[name].send(SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT."""
+        self._hands[name].send(SIGCONT)
+
+    def set_trap(self, name: str, setting: Setting) -> Path:
+        """Let it fail there; gives the file that exists once it has."""
+        trap = self._hands[name].trap
+        setting.write(trap)
+        return sprung(trap)
+
+    def withdraw_trap(self, name: str) -> None:
+        """It has not sprung, and shall not."""
+        self._hands[name].trap.unlink(missing_ok=True)
+
+    async def watch(self) -> None:
+        """Until it is cancelled: start again who has ended."""
+        while True:
+            for name, hand in list(self._hands.items()):
+                if hand.status is not None:
+                    self._note(hand)
+                    self.hire(name)
+            await asyncio.sleep(LOOK_AGAIN)
+
+    def _note(self, hand: Hand) -> None:
+        assert hand.status is not None
+        if hand.status == -SIGKILL and sprung(hand.trap).exists():
+            return  # its trap
+        self.endings.append(Ending(name=hand.name, status=hand.status, said=hand.final_line()))
+        if not self._is_told(hand):
+            self.complaints.append(f"{hand.name} ended with status {hand.status}, and its last words are: {hand.final_line()}")
+
+    def _is_told(self, hand: Hand) -> bool:
+        """Whether it ended as a worker may: it says why in one line, and that a start is the cure."""
+        said = hand.final_line()
+        if LATEST_END in said:
+            return said.startswith("mqa: ")
+        return hand.status == START_IT_AGAIN and said.startswith("mqa worker: ")
+
+    async def dismiss_all(self) -> None:
+        """Everybody, one after the other."""
+        for name in self.names:
+            await self.dismiss(name)
+
+    def end(self) -> None:
+        """Leave no process behind."""
+        for hand in self._hands.values():
+            hand.kill()

@@ -1,0 +1,72 @@
+"""Plays the load into the environment, day after day, through whatever happens to the broker."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import cycle
+from typing import get_args
+
+from aiokafka.errors import KafkaError
+
+from engagement.errors import Refused
+from streams.connection import Connection
+from streams.history.player import Compression, Player, open_player
+from streams.topics import Environment
+from streams.transaction import Ambiguous
+from tests.faults.live.load import Load
+
+BROKER_SECONDS = 90.0
+PATIENCE = 40.0
+DISTURBED = (KafkaError, OSError, TimeoutError, Ambiguous, Refused, AssertionError)
+"""What a play ends with where the broker goes away: it is begun again on the day that it had come to.
+
+An AssertionError is aiokafka's, of a topic that a broker does not know yet while it starts.
+"""
+
+
+class Feed:
+    """One history. What a disturbed play may have sent twice is filtered as duplicate: every event has an id."""
+
+    def __init__(
+        self, connection: Connection, environment: Environment, load: Load, *, first_day: int, days_a_codec: int, outages: Callable[[], int]
+    ) -> None:
+        """``outages`` says how often the broker went away so far: only then may a play be disturbed."""
+        self._connection, self._environment, self._load, self._outages = connection, environment, load, outages
+        self._codecs = cycle(get_args(Compression))
+        self._days_a_codec = days_a_codec
+        self.day = first_day  # the next one
+        self.sent = 0
+        self.disturbances = 0
+
+    async def play(self, stopping: asyncio.Event) -> None:
+        """Until ``stopping`` is set; then everything is folded when this returns."""
+        while not stopping.is_set():
+            await self._through(lambda player: self._days(player, stopping))
+        await self._through(self._close)
+
+    async def _days(self, player: Player, stopping: asyncio.Event) -> None:
+        for _ in range(self._days_a_codec):
+            await player.begin(self.day)
+            arrivals = self._load.day(self.day)
+            await player.receive(arrivals)
+            self.sent += len(arrivals)
+            self.day += 1
+            if stopping.is_set():
+                return
+
+    async def _close(self, player: Player) -> None:
+        await player.begin(self.day)
+        await player.settle()
+
+    async def _through(self, part: Callable[[Player], object]) -> None:
+        codec: Compression = next(self._codecs)
+        while True:
+            outages = self._outages()
+            try:
+                async with open_player(self._connection, self._environment, compression=codec, patience=PATIENCE) as player:
+                    await part(player)  # type: ignore[misc]
+                    return
+            except DISTURBED:
+                if self._outages() == outages and not self._outages():
+                    raise
+                self.disturbances += 1
+                await self._connection.wait_until_ready(BROKER_SECONDS)

@@ -1,0 +1,180 @@
+"""Deals out faults, one after the other, in an order that the seed decides; waits after each until every unit has gone on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+from signal import SIGKILL, SIGSTOP, SIGTERM, Signals
+from time import monotonic
+
+from streams.broker.local import LocalBroker
+from tests.faults.live.crew import Crew
+from tests.faults.live.failpoints import POINTS, REPLY_LOST, STEPS, Setting
+from tests.faults.live.figures import Resumes
+from tests.faults.live.progress import Progress
+
+SESSION_SECONDS = 6
+RESUME_SECONDS = SESSION_SECONDS + 10.0
+ZOMBIE_SECONDS = SESSION_SECONDS + 2.0
+HEARTBEAT_SECONDS = SESSION_SECONDS / 5 + 0.3
+TRAP_SECONDS = 10.0
+HOME_CREW = 3
+MOST = 4
+"""Workers at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How many of each at least."""
+
+    kills: int
+    zombies: int
+    guests: int  # each joins and leaves
+    outages: int  # half of them hard
+    each_point: int
+
+
+class Injector:
+    """One run of a plan. What it does it says through ``tell``; what did not go on in time stands in ``complaints``."""
+
+    def __init__(
+        self, broker: LocalBroker, crew: Crew, progress: Progress, *, plan: Plan, seed: int, tell: Callable[[str], None]
+    ) -> None:
+        self._broker, self._crew, self._progress, self._plan, self._tell = broker, crew, progress, plan, tell
+        self._rng = Random(f"faults {seed}")
+        self._guests = count(1)
+        self.outages = 0
+        self.resumes = Resumes()
+        self.complaints: list[str] = []
+
+    async def run(self) -> None:
+        """All of the plan."""
+        for name in range(HOME_CREW):
+            self._crew.hire(f"home-{name + 1}")
+        await self._resumed("first start", monotonic(), 0, seconds=60.0)
+        for fault in self._deck():
+            await fault()
+
+    def _deck(self) -> list[Callable[[], Awaitable[None]]]:
+        plan = self._plan
+        faults: list[Callable[[], Awaitable[None]]] = []
+        faults += [self._kill] * (plan.kills // 3) + [self._kill_two] * -(-(plan.kills - plan.kills // 3) // 2)
+        faults += [self._zombie] * (plan.zombies - plan.zombies // 5) + [self._all_zombies] * -(-(plan.zombies // 5) // HOME_CREW)
+        faults += [self._storm] * -(-plan.guests // 2)
+        faults += [self._outage(SIGTERM)] * (plan.outages // 2) + [self._outage(SIGKILL)] * -(-plan.outages // 2)
+        faults += [self._fail(point) for point in POINTS for _ in range(plan.each_point)]
+        self._rng.shuffle(faults)
+        return faults
+
+    async def _kill(self) -> None:
+        (name,) = self._some(1)
+        self._tell(f"kill -9 {name}")
+        self._crew.kill(name)
+        await self._resumed("kill -9", monotonic())
+
+    async def _kill_two(self) -> None:
+        names = self._some(2)
+        self._tell(f"kill -9 {', '.join(names)}")
+        for name in names:
+            self._crew.kill(name)
+            await asyncio.sleep(self._rng.random())
+        await self._resumed("kill -9 of two", monotonic(), len(names))
+
+    async def _zombie(self) -> None:
+        """It stands still in the middle of a transaction until others have its units, and then goes on as if nothing had been."""
+        name, setting = await self._caught(self._rng.choice(STEPS), SIGSTOP)
+        began = monotonic()
+        self._tell(f"SIGSTOP {name} {setting.point}, {setting.role}")
+        await self._resumed("zombie: others go on", began, 0)
+        await asyncio.sleep(began + ZOMBIE_SECONDS - monotonic())
+        self._tell(f"SIGCONT {name}")
+        self._crew.resume(name)
+        await self._settled("zombie comes back")
+
+    async def _all_zombies(self) -> None:
+        """Nobody took over: whoever still owns its units goes on."""
+        names = self._crew.names
+        self._tell(f"SIGSTOP {', '.join(names)}")
+        for name in names:
+            self._crew.pause(name)
+        await asyncio.sleep(ZOMBIE_SECONDS)
+        self._tell(f"SIGCONT {', '.join(names)}")
+        for name in names:
+            self._crew.resume(name)
+        await self._settled("all zombies come back", len(names))
+
+    async def _storm(self) -> None:
+        """Two join, one leaves while the other is still joining; then that one leaves too."""
+        guests = [f"guest-{next(self._guests)}" for _ in range(MOST - HOME_CREW + 1)]
+        first, second = guests
+        self._tell(f"join {first}")
+        self._crew.hire(first)
+        await asyncio.sleep(2 + 2 * self._rng.random())
+        self._tell(f"leave {first}, join {second}")
+        await self._crew.dismiss(first)
+        self._crew.hire(second)
+        await self._settled("join and leave")
+        self._tell(f"leave {second}")
+        await self._crew.dismiss(second)
+        await self._settled("join and leave")
+
+    def _outage(self, how: Signals) -> Callable[[], Awaitable[None]]:
+        async def outage() -> None:
+            self._tell(f"broker: {how.name}")
+            self.outages += 1
+            await asyncio.to_thread(self._broker.interrupt, how)
+            await asyncio.to_thread(self._broker.resume)
+            self._tell("broker is back")
+            await self._resumed(f"broker restarted, {how.name}", monotonic())
+
+        return outage
+
+    def _fail(self, point: str) -> Callable[[], Awaitable[None]]:
+        async def fail() -> None:
+            name, setting = await self._caught(point, SIGKILL)
+            self._tell(f"{name}: {point}, transaction {setting.transaction} of {setting.role}")
+            await self._resumed(f"at {point}", monotonic())
+
+        return fail
+
+    async def _caught(self, point: str, signal: Signals) -> tuple[str, Setting]:
+        """Set traps until one springs."""
+        while True:
+            (name,) = self._some(1)
+            setting = Setting(point, self._rng.choice(("intake", "qualify")), self._rng.randint(1, 8), signal)
+            if await self._sprung(name, setting):
+                return name, setting
+
+    async def _sprung(self, name: str, setting: Setting) -> bool:
+        """False where that worker had no such transaction: it may own no unit of the role just now."""
+        file = self._crew.set_trap(name, setting)
+        deadline = monotonic() + TRAP_SECONDS
+        while not file.exists():
+            if monotonic() > deadline:
+                self._crew.withdraw_trap(name)
+                return False
+            await asyncio.sleep(0.02)
+        if setting.point == REPLY_LOST or setting.signal == SIGSTOP:
+            file.unlink()  # it lives on, and may be caught again
+        return True
+
+    def _some(self, many: int) -> list[str]:
+        return self._rng.sample(self._crew.names, many)
+
+    async def _settled(self, kind: str, many: int = 1) -> None:
+        """As `_resumed`, of what workers only hear of at their next heartbeat."""
+        began = monotonic()
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        await self._resumed(kind, began, many)
+
+    async def _resumed(self, kind: str, since: float, many: int = 1, *, seconds: float = RESUME_SECONDS) -> None:
+        took = await self._progress.resumed(since, seconds)
+        if took is None:
+            self.complaints.append(f"after {kind}: work did not go on within {seconds:g} s")
+            self._tell(self.complaints[-1])
+            took = await self._progress.resumed(since, 120.0)
+            if took is None:
+                msg = f"after {kind}: work did not go on at all"
+                raise RuntimeError(msg)
+        self.resumes.add(kind, took, many)
