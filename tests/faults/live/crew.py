@@ -15,10 +15,10 @@ from tests.faults.live.failpoints import Setting, sprung
 
 LOOK_AGAIN = 0.05
 STOP_SECONDS = 15.0
-LATEST_END = "no Kafka broker answered"
+BROKER_AWAY = "no Kafka broker answered"
 """What a worker says that was started while the broker was away for long; its supervisor starts it again."""
 
-START_IT_AGAIN = 70
+REFUSED, START_IT_AGAIN = 2, 70
 _STOPPED = (0, -SIGTERM)
 """The latter where nothing was under way yet that would have to be ended."""
 
@@ -26,20 +26,32 @@ _STOPPED = (0, -SIGTERM)
 class Hand(WorkerProcess):
     """One worker process, with a trap."""
 
-    def __init__(self, connection: Connection, environment: Environment, name: str, *, folder: Path, options: Sequence[str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        environment: Environment,
+        name: str,
+        *,
+        folder: Path,
+        options: Sequence[str],
+        faults: Sequence[str],
+    ) -> None:
         folder.mkdir(parents=True)
-        self.trap, self.began = folder / f"{name}.trap", monotonic()
-        program = ("-m", "tests.faults.live.worker", "--trap", str(self.trap))
+        self.trap = folder / f"{name}.trap"
+        program = ("-m", "tests.faults.live.worker", "--trap", str(self.trap), *faults)
         super().__init__(connection, environment, name, folder=folder, options=options, program=program)
 
     def send(self, signal: int) -> None:
         """Nothing happens where it has ended."""
         self._process.send_signal(signal)
 
+    def said(self) -> str:
+        """All of it."""
+        return self._log.read_text(errors="replace")
+
     def final_line(self) -> str:
         """Quote what it said last."""
-        lines = self.last_words().splitlines()
-        return lines[-1] if lines else ""
+        return self.last_words().rpartition("\n")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +64,17 @@ class Ending:
 
 
 class Crew:
-    """All workers of an environment. `watch` is its supervisor, and must run while they do."""
+    """All workers of an environment. `watch` is its supervisor, and must run while they do.
+
+    ``endings``: whoever ended by itself and was started again; ``refusals``: whoever left the decision to a person, and was not.
+    """
 
     def __init__(self, connection: Connection, environment: Environment, folder: Path, *, options: Sequence[str] = ()) -> None:
         self._connection, self._environment, self._folder, self._options = connection, environment, folder, options
         self._hands: dict[str, Hand] = {}
         self._lives: Counter[str] = Counter()
         self.endings: list[Ending] = []
+        self.refusals: list[Ending] = []
         self.complaints: list[str] = []
 
     @property
@@ -66,11 +82,15 @@ class Crew:
         """Whoever runs now."""
         return sorted(self._hands)
 
-    def hire(self, name: str) -> None:
-        """Start a worker."""
+    def said(self, name: str) -> str:
+        """What it has logged since it was started last."""
+        return self._hands[name].said()
+
+    def hire(self, name: str, *, faults: Sequence[str] = ()) -> None:
+        """Start a worker; ``faults`` are options of `tests.faults.live.worker`, and hold for this life of it."""
         self._lives[name] += 1
         folder = self._folder / f"{name}-{self._lives[name]}"
-        self._hands[name] = Hand(self._connection, self._environment, name, folder=folder, options=self._options)
+        self._hands[name] = Hand(self._connection, self._environment, name, folder=folder, options=self._options, faults=faults)
 
     async def dismiss(self, name: str) -> None:
         """Ask it to stop; it must, with status 0."""
@@ -109,28 +129,40 @@ class Crew:
         self._hands[name].trap.unlink(missing_ok=True)
 
     async def watch(self) -> None:
-        """Until it is cancelled: start again who has ended."""
+        """Until it is cancelled: start again who has ended, but for those that leave it to a person."""
         while True:
             for name, hand in list(self._hands.items()):
                 if hand.status is not None:
-                    self._note(hand)
-                    self.hire(name)
+                    del self._hands[name]
+                    if self._starts_again(hand):
+                        self.hire(name)
             await asyncio.sleep(LOOK_AGAIN)
 
-    def _note(self, hand: Hand) -> None:
+    def _starts_again(self, hand: Hand) -> bool:
         assert hand.status is not None
         if hand.status == -SIGKILL and sprung(hand.trap).exists():
-            return  # its trap
-        self.endings.append(Ending(name=hand.name, status=hand.status, said=hand.final_line()))
+            return True
+        ending = Ending(name=hand.name, status=hand.status, said=hand.final_line())
         if not self._is_told(hand):
-            self.complaints.append(f"{hand.name} ended with status {hand.status}, and its last words are: {hand.final_line()}")
+            self.complaints.append(f"{hand.name} ended with status {hand.status}, and its last words are: {ending.said}")
+        is_refusal = hand.status == REFUSED and BROKER_AWAY not in ending.said
+        (self.refusals if is_refusal else self.endings).append(ending)
+        return not is_refusal
 
     def _is_told(self, hand: Hand) -> bool:
-        """Whether it ended as a worker may: it says why in one line, and that a start is the cure."""
-        said = hand.final_line()
-        if LATEST_END in said:
-            return said.startswith("mqa: ")
-        return hand.status == START_IT_AGAIN and said.startswith("mqa worker: ")
+        """Whether it ended as a worker may: with a status that says what to do, and one line that says why."""
+        if hand.status == REFUSED:
+            return hand.final_line().startswith(("mqa: ", "mqa worker: ")) and "Traceback" not in hand.said()
+        return hand.status == START_IT_AGAIN and hand.final_line().startswith("mqa worker: ")
+
+    async def refused(self, seconds: float) -> Ending | None:
+        """Wait until a worker leaves the decision to a person; None where none does."""
+        deadline = monotonic() + seconds
+        while not self.refusals:
+            if monotonic() > deadline:
+                return None
+            await asyncio.sleep(LOOK_AGAIN)
+        return self.refusals.pop()
 
     async def dismiss_all(self) -> None:
         """Everybody, one after the other."""

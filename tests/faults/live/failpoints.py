@@ -141,4 +141,3 @@ def failing(trap: Trap) -> Any:
         return FailingProducer(trap=trap, transactional_id=transactional_id, **connection.client_options(), **options)
 
     return producer
-

@@ -38,9 +38,7 @@ class Plan:
 class Injector:
     """One run of a plan. What it does it says through ``tell``; what did not go on in time stands in ``complaints``."""
 
-    def __init__(
-        self, broker: LocalBroker, crew: Crew, progress: Progress, *, plan: Plan, seed: int, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, broker: LocalBroker, crew: Crew, progress: Progress, *, plan: Plan, seed: int, tell: Callable[[str], None]) -> None:
         self._broker, self._crew, self._progress, self._plan, self._tell = broker, crew, progress, plan, tell
         self._rng = Random(f"faults {seed}")
         self._guests = count(1)

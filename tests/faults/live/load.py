@@ -91,7 +91,9 @@ class Load:
 
     def _large(self, rng: Random, day: int) -> Arrival:
         event = {"id": f"too_large-{day}-0", "occurred_at": iso_instant(midnight(day)), "kind": "webinar", "topic": "x" * _LARGE}
-        return Arrival(Family.INTENT_SIGNALS, rng.randrange(self._partitions), midnight(day), b"account-0.example", msgspec.json.encode(event))
+        return Arrival(
+            Family.INTENT_SIGNALS, rng.randrange(self._partitions), midnight(day), b"account-0.example", msgspec.json.encode(event)
+        )
 
 
 Made = tuple[Family, bytes, dict[str, Any]]
@@ -99,7 +101,11 @@ Made = tuple[Family, bytes, dict[str, Any]]
 
 def _visit(rng: Random, account: str) -> Made:
     visitor = f"v-{rng.randrange(10_000)}"
-    return Family.WEB_VISITS, visitor.encode(), {"visitor_id": visitor, "account": account, "url": f"https://www.us.example{rng.choice(_PATHS)}"}
+    return (
+        Family.WEB_VISITS,
+        visitor.encode(),
+        {"visitor_id": visitor, "account": account, "url": f"https://www.us.example{rng.choice(_PATHS)}"},
+    )
 
 
 def _robot(rng: Random, account: str) -> Made:

@@ -82,11 +82,8 @@ class FaultRun:
     @property
     def complaints(self) -> list[str]:
         """Everything that did not hold."""
-        return [*self.injector.complaints, *self._crew.complaints, *self.verdict.found, *self.fates.found]
-
-    @property
-    def holds(self) -> bool:
-        return not (self.complaints or self.verdict.faults or self.fates.faults)
+        refusals = [f"{refusal.name} stopped for a person to decide: {refusal.said}" for refusal in self._crew.refusals]
+        return [*self.injector.complaints, *self._crew.complaints, *refusals, *self.verdict.found, *self.fates.found]
 
     def lines(self) -> list[str]:
         """What a person reads in the end."""
@@ -117,7 +114,6 @@ class FaultRun:
             "tier_changes": asdict(self.verdict),
             "endings": [asdict(ending) for ending in self._crew.endings],
             "complaints": self.complaints,
-            "holds": self.holds,
         }
 
 
