@@ -97,7 +97,7 @@ class Crew:
         hand = self._hands.pop(name)
         hand.send(SIGTERM)
         deadline = monotonic() + STOP_SECONDS
-        while hand.status is None and monotonic() < deadline:
+        while hand.status is None and monotonic() < deadline:  # noqa: ASYNC110 - a process tells nobody
             await asyncio.sleep(LOOK_AGAIN)
         if hand.status is None:
             self.complaints.append(f"{name} did not stop within {STOP_SECONDS:g} s of SIGTERM")

@@ -79,7 +79,7 @@ class Trap:
             return None
         self._setting = None
         self._file.replace(sprung(self._file))
-        print(f"fault: {point}, transaction {self._begun} of {role}", file=sys.stderr, flush=True)
+        print(f"fault: {point}, transaction {self._begun} of {role}", file=sys.stderr, flush=True)  # noqa: T201 - into the worker's log, before it is too late
         return setting
 
 

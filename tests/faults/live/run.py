@@ -21,7 +21,7 @@ from tests.faults.live.verifier import Verdict, Verifier
 
 PARTITIONS = 4
 FIRST_DAY = parse_day("2025-01-01")
-ACCOUNTS, EVENTS = 300, 120
+ACCOUNTS, EVENTS = 400, 400
 DAYS_A_CODEC = 20
 
 Tell = Callable[[str], None]
@@ -92,12 +92,12 @@ class FaultRun:
         return [
             *self.injector.resumes.lines(),
             "",
-            f"{self._feed.day - FIRST_DAY} days, {fates.events:,} events: {fates.counted:,} counted, {fates.filtered:,} filtered, "
-            f"{fates.dead:,} dead; {fates.rerouted:,} sent on; the play was disturbed {self._feed.disturbances} times",
-            f"{fates.lost} lost, {fates.double} double, {fates.mismatch} mismatch of events",
-            f"{verdict.changes:,} tier changes, {verdict.accounts:,} accounts, looked at {verdict.looks} times under way",
-            f"{verdict.lost} lost, {verdict.double} double, {verdict.mismatch} mismatch of tier changes; {verdict.gaps} gaps, "
-            f"{verdict.states} other states, {verdict.unread} records unread",
+            f"{self._feed.day - FIRST_DAY} days, {fates.events:,} events; the play was disturbed {self._feed.disturbances} times",
+            f"events: {fates.counted:,} counted, {fates.filtered:,} filtered, {fates.dead:,} dead, {fates.rerouted:,} of them sent on",
+            f"events: {fates.lost} lost, {fates.double} double, {fates.mismatch} mismatch",
+            f"tier changes: {verdict.changes:,} of {verdict.accounts:,} accounts, looked at {verdict.looks} times under way",
+            f"tier changes: {verdict.lost} lost, {verdict.double} double, {verdict.mismatch} mismatch, {verdict.gaps} gaps",
+            f"at rest: {verdict.states} other states, {verdict.unread} records unread",
             f"{len(endings)} workers ended by themselves and were started again",
             *endings,
             *self.complaints,
