@@ -41,6 +41,11 @@ class Hand(WorkerProcess):
         program = ("-m", "tests.faults.live.worker", "--trap", str(self.trap), *faults)
         super().__init__(connection, environment, name, folder=folder, options=options, program=program)
 
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
     def send(self, signal: int) -> None:
         """Nothing happens where it has ended."""
         self._process.send_signal(signal)
@@ -81,6 +86,10 @@ class Crew:
     def names(self) -> list[str]:
         """Whoever runs now."""
         return sorted(self._hands)
+
+    def pid(self, name: str) -> int:
+        """Process id."""
+        return self._hands[name].pid
 
     def said(self, name: str) -> str:
         """What it has logged since it was started last."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from itertools import cycle
+from time import monotonic
 from typing import get_args
 
 from aiokafka.errors import KafkaError
@@ -27,14 +28,26 @@ class Feed:
     """One history. What a disturbed play may have sent twice is filtered as duplicate: every event has an id."""
 
     def __init__(
-        self, connection: Connection, environment: Environment, load: Load, *, first_day: int, days_a_codec: int, outages: Callable[[], int]
+        self,
+        connection: Connection,
+        environment: Environment,
+        load: Load,
+        *,
+        first_day: int,
+        days_a_codec: int,
+        outages: Callable[[], int],
+        day_seconds: float = 0.0,
     ) -> None:
-        """``outages`` says how often the broker went away so far: only then may a play be disturbed."""
+        """``outages`` says how often the broker went away so far: only then may a play be disturbed.
+
+        A day takes ``day_seconds`` at least.
+        """
         self._connection, self._environment, self._load, self._outages = connection, environment, load, outages
         self._codecs = cycle(get_args(Compression))
-        self._days_a_codec = days_a_codec
+        self._days_a_codec, self._day_seconds = days_a_codec, day_seconds
         self.day = first_day  # the next one
         self.sent = 0
+        self.seconds: list[float] = []  # that each day took, from its record until intake had read its events
         self.disturbances = 0
 
     async def play(self, stopping: asyncio.Event) -> None:
@@ -45,13 +58,16 @@ class Feed:
 
     async def _days(self, player: Player, stopping: asyncio.Event) -> None:
         for _ in range(self._days_a_codec):
+            began = monotonic()
             await player.begin(self.day)
             arrivals = self._load.day(self.day)
             await player.receive(arrivals)
             self.sent += len(arrivals)
             self.day += 1
+            self.seconds.append(monotonic() - began)
             if stopping.is_set():
                 return
+            await asyncio.sleep(began + self._day_seconds - monotonic())
 
     async def _close(self, player: Player) -> None:
         await player.begin(self.day)
@@ -60,13 +76,12 @@ class Feed:
     async def _through(self, part: Callable[[Player], object]) -> None:
         codec: Compression = next(self._codecs)
         while True:
-            outages = self._outages()
             try:
                 async with open_player(self._connection, self._environment, compression=codec, patience=PATIENCE) as player:
                     await part(player)  # type: ignore[misc]
                     return
             except DISTURBED:
-                if self._outages() == outages and not self._outages():
+                if not self._outages():
                     raise
                 self.disturbances += 1
                 await self._connection.wait_until_ready(BROKER_SECONDS)

@@ -1,7 +1,7 @@
 """Deals out faults, one after the other, in an order that the seed decides; waits after each until every unit has gone on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -20,8 +20,7 @@ ZOMBIE_SECONDS = SESSION_SECONDS + 2.0
 HEARTBEAT_SECONDS = SESSION_SECONDS / 5 + 0.3
 TRAP_SECONDS = 10.0
 HOME_CREW = 3
-MOST = 4
-"""Workers at once."""
+GUESTS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,35 +32,72 @@ class Plan:
     guests: int  # each joins and leaves
     outages: int  # half of them hard
     each_point: int
+    points_at_once: int = 1  # how many workers are caught at the same time, each at another point
 
 
 class Injector:
     """One run of a plan. What it does it says through ``tell``; what did not go on in time stands in ``complaints``."""
 
-    def __init__(self, broker: LocalBroker, crew: Crew, progress: Progress, *, plan: Plan, seed: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        broker: LocalBroker,
+        crew: Crew,
+        progress: Progress,
+        *,
+        plan: Plan,
+        seed: int,
+        tell: Callable[[str], None],
+        spared: str | None = None,
+    ) -> None:
+        """``spared``: a worker of the caller's that no fault is for."""
         self._broker, self._crew, self._progress, self._plan, self._tell = broker, crew, progress, plan, tell
+        self._spared = spared
         self._rng = Random(f"faults {seed}")
         self._guests = count(1)
+        self._trapped: set[str] = set()
         self.outages = 0
         self.resumes = Resumes()
         self.complaints: list[str] = []
 
     async def run(self) -> None:
         """All of the plan."""
-        for name in range(HOME_CREW):
-            self._crew.hire(f"home-{name + 1}")
-        await self._resumed("first start", monotonic(), 0, seconds=60.0)
+        await self._begin()
         for fault in self._deck():
             await fault()
+
+    async def run_for(self, seconds: float, pause: float) -> None:
+        """The plan, again and again, with about ``pause`` seconds between two faults."""
+        deadline = monotonic() + seconds
+        await self._begin()
+        while True:
+            for fault in self._deck():
+                await asyncio.sleep(min(2 * pause * self._rng.random(), max(0.0, deadline - monotonic())))
+                if monotonic() >= deadline:
+                    return
+                await fault()
+
+    async def _begin(self) -> None:
+        for number in range(HOME_CREW):
+            self._crew.hire(f"home-{number + 1}")
+        await self._resumed("first start", monotonic(), 0, seconds=60.0)
+
+    @property
+    def _victims(self) -> list[str]:
+        return [name for name in self._crew.names if name != self._spared]
 
     def _deck(self) -> list[Callable[[], Awaitable[None]]]:
         plan = self._plan
         faults: list[Callable[[], Awaitable[None]]] = []
-        faults += [self._kill] * (plan.kills // 3) + [self._kill_two] * -(-(plan.kills - plan.kills // 3) // 2)
-        faults += [self._zombie] * (plan.zombies - plan.zombies // 5) + [self._all_zombies] * -(-(plan.zombies // 5) // HOME_CREW)
-        faults += [self._storm] * -(-plan.guests // 2)
-        faults += [self._outage(SIGTERM)] * (plan.outages // 2) + [self._outage(SIGKILL)] * -(-plan.outages // 2)
-        faults += [self._fail(point) for point in POINTS for _ in range(plan.each_point)]
+        alone = plan.kills // 5
+        faults += [self._kill] * alone + [self._kill_two] * -(-(plan.kills - alone) // 2)
+        together = plan.zombies // 5 // HOME_CREW
+        faults += [self._zombie] * (plan.zombies - together * HOME_CREW) + [self._all_zombies] * together
+        faults += [self._storm] * -(-plan.guests // GUESTS_AT_ONCE)
+        hard = plan.outages // 2
+        faults += [self._outage(SIGTERM)] * (plan.outages - hard) + [self._outage(SIGKILL)] * hard
+        points = [point for point in POINTS for _ in range(plan.each_point)]
+        self._rng.shuffle(points)
+        faults += [self._fail(points[at : at + plan.points_at_once]) for at in range(0, len(points), plan.points_at_once)]
         self._rng.shuffle(faults)
         return faults
 
@@ -92,7 +128,7 @@ class Injector:
 
     async def _all_zombies(self) -> None:
         """Nobody took over: whoever still owns its units goes on."""
-        names = self._crew.names
+        names = self._victims
         self._tell(f"SIGSTOP {', '.join(names)}")
         for name in names:
             self._crew.pause(name)
@@ -104,8 +140,7 @@ class Injector:
 
     async def _storm(self) -> None:
         """Two join, one leaves while the other is still joining; then that one leaves too."""
-        guests = [f"guest-{next(self._guests)}" for _ in range(MOST - HOME_CREW + 1)]
-        first, second = guests
+        first, second = (f"guest-{next(self._guests)}" for _ in range(GUESTS_AT_ONCE))
         self._tell(f"join {first}")
         self._crew.hire(first)
         await asyncio.sleep(2 + 2 * self._rng.random())
@@ -128,21 +163,27 @@ class Injector:
 
         return outage
 
-    def _fail(self, point: str) -> Callable[[], Awaitable[None]]:
+    def _fail(self, points: Sequence[str]) -> Callable[[], Awaitable[None]]:
         async def fail() -> None:
-            name, setting = await self._caught(point, SIGKILL)
-            self._tell(f"{name}: {point}, transaction {setting.transaction} of {setting.role}")
-            await self._resumed(f"at {point}", monotonic())
+            caught = await asyncio.gather(*(self._caught(point, SIGKILL) for point in points))
+            for name, setting in caught:
+                self._tell(f"{name}: {setting.point}, transaction {setting.transaction} of {setting.role}")
+            kind = f"at {points[0]}" if len(points) == 1 else f"at {len(points)} points at once"
+            await self._resumed(kind, monotonic(), len(points))
 
         return fail
 
     async def _caught(self, point: str, signal: Signals) -> tuple[str, Setting]:
-        """Set traps until one springs."""
+        """Set traps until one springs; no worker has two."""
         while True:
-            (name,) = self._some(1)
+            name = self._rng.choice([name for name in self._victims if name not in self._trapped])
             setting = Setting(point, self._rng.choice(("intake", "qualify")), self._rng.randint(1, 8), signal)
-            if await self._sprung(name, setting):
-                return name, setting
+            self._trapped.add(name)
+            try:
+                if await self._sprung(name, setting):
+                    return name, setting
+            finally:
+                self._trapped.discard(name)
 
     async def _sprung(self, name: str, setting: Setting) -> bool:
         """False where that worker had no such transaction: it may own no unit of the role just now."""
@@ -158,7 +199,7 @@ class Injector:
         return True
 
     def _some(self, many: int) -> list[str]:
-        return self._rng.sample(self._crew.names, many)
+        return self._rng.sample(self._victims, many)
 
     async def _settled(self, kind: str, many: int = 1) -> None:
         """As `_resumed`, of what workers only hear of at their next heartbeat."""
