@@ -36,7 +36,7 @@ SHORT = Plan(kills=4, zombies=1, guests=2, outages=1, each_point=1, points_at_on
 FORMS = {
     "short": Form(SHORT, accounts=3_000, restated=2_000),
     "middle": Form(Plan(kills=12, zombies=3, guests=4, outages=2, each_point=2), accounts=30_000, restated=10_000),
-    "full": Form(Plan(kills=60, zombies=15, guests=20, outages=8, each_point=15), accounts=300_000, restated=20_000),
+    "full": Form(Plan(kills=60, zombies=15, guests=20, outages=8, each_point=15, points_at_once=2), accounts=300_000, restated=20_000),
 }
 PARTS = ("faults", "losses", "skew", "restatement", "masses")
 FAILED = 1

@@ -174,9 +174,8 @@ class Crew:
         return self.refusals.pop()
 
     async def dismiss_all(self) -> None:
-        """Everybody, one after the other."""
-        for name in self.names:
-            await self.dismiss(name)
+        """Everybody, at once."""
+        await asyncio.gather(*(self.dismiss(name) for name in self.names))
 
     def end(self) -> None:
         """Leave no process behind."""

@@ -19,6 +19,8 @@ RESUME_SECONDS = SESSION_SECONDS + 10.0
 ZOMBIE_SECONDS = SESSION_SECONDS + 2.0
 HEARTBEAT_SECONDS = SESSION_SECONDS / 5 + 0.3
 TRAP_SECONDS = 10.0
+START_SECONDS = 60.0
+FOR_EVER_SECONDS = 120.0
 HOME_CREW = 3
 GUESTS_AT_ONCE = 2
 
@@ -79,7 +81,7 @@ class Injector:
     async def _begin(self) -> None:
         for number in range(HOME_CREW):
             self._crew.hire(f"home-{number + 1}")
-        await self._resumed("first start", monotonic(), 0, seconds=60.0)
+        await self._went_on("the first start", monotonic(), seconds=START_SECONDS)
 
     @property
     def _victims(self) -> list[str]:
@@ -168,8 +170,9 @@ class Injector:
             caught = await asyncio.gather(*(self._caught(point, SIGKILL) for point in points))
             for name, setting in caught:
                 self._tell(f"{name}: {setting.point}, transaction {setting.transaction} of {setting.role}")
-            kind = f"at {points[0]}" if len(points) == 1 else f"at {len(points)} points at once"
-            await self._resumed(kind, monotonic(), len(points))
+            took = await self._went_on(", ".join(points), monotonic())
+            for point in points:
+                self.resumes.add(f"at: {point}", took)
 
         return fail
 
@@ -177,7 +180,7 @@ class Injector:
         """Set traps until one springs; no worker has two."""
         while True:
             name = self._rng.choice([name for name in self._victims if name not in self._trapped])
-            setting = Setting(point, self._rng.choice(("intake", "qualify")), self._rng.randint(1, 8), signal)
+            setting = Setting(point, self._rng.choice(("intake", "qualify")), self._rng.randint(1, 5), signal)
             self._trapped.add(name)
             try:
                 if await self._sprung(name, setting):
@@ -202,18 +205,22 @@ class Injector:
         return self._rng.sample(self._victims, many)
 
     async def _settled(self, kind: str, many: int = 1) -> None:
-        """As `_resumed`, of what workers only hear of at their next heartbeat."""
+        """Work went on, of what workers only hear of at their next heartbeat."""
         began = monotonic()
         await asyncio.sleep(HEARTBEAT_SECONDS)
         await self._resumed(kind, began, many)
 
-    async def _resumed(self, kind: str, since: float, many: int = 1, *, seconds: float = RESUME_SECONDS) -> None:
+    async def _resumed(self, kind: str, since: float, many: int = 1) -> None:
+        self.resumes.add(kind, await self._went_on(kind, since), many)
+
+    async def _went_on(self, after: str, since: float, *, seconds: float = RESUME_SECONDS) -> float:
+        """Wait until every unit has; a complaint where that takes more than ``seconds``, and RuntimeError where it is for ever."""
         took = await self._progress.resumed(since, seconds)
         if took is None:
-            self.complaints.append(f"after {kind}: work did not go on within {seconds:g} s")
+            self.complaints.append(f"after {after}: work did not go on within {seconds:g} s")
             self._tell(self.complaints[-1])
-            took = await self._progress.resumed(since, 120.0)
+            took = await self._progress.resumed(since, FOR_EVER_SECONDS)
             if took is None:
-                msg = f"after {kind}: work did not go on at all"
+                msg = f"after {after}: work did not go on at all"
                 raise RuntimeError(msg)
-        self.resumes.add(kind, took, many)
+        return took
