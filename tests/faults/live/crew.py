@@ -18,6 +18,7 @@ STOP_SECONDS = 15.0
 BROKER_AWAY = "no Kafka broker answered"
 """What a worker says that was started while the broker was away for long; its supervisor starts it again."""
 
+_FENCED = " fenced: "
 REFUSED, START_IT_AGAIN = 2, 70
 _STOPPED = (0, -SIGTERM)
 """The latter where nothing was under way yet that would have to be ended."""
@@ -176,6 +177,11 @@ class Crew:
     async def dismiss_all(self) -> None:
         """Everybody, at once."""
         await asyncio.gather(*(self.dismiss(name) for name in self.names))
+
+    @property
+    def fences(self) -> int:
+        """How often a unit was lost to a newer owner, in all lives, as the workers tell it."""
+        return sum(log.read_text(errors="replace").count(_FENCED) for log in self._folder.rglob("*.log"))
 
     def end(self) -> None:
         """Leave no process behind."""

@@ -98,7 +98,7 @@ class FaultRun:
             f"tier changes: {verdict.changes:,} of {verdict.accounts:,} accounts, looked at {verdict.looks} times under way",
             f"tier changes: {verdict.lost} lost, {verdict.double} double, {verdict.mismatch} mismatch, {verdict.gaps} gaps",
             f"at rest: {verdict.states} other states, {verdict.unread} records unread",
-            f"{len(endings)} workers ended by themselves and were started again",
+            f"{self._crew.fences} times a unit was fenced; {len(endings)} workers ended by themselves and were started again",
             *endings,
             *self.complaints,
         ]
@@ -112,6 +112,7 @@ class FaultRun:
             "days": self._feed.day - FIRST_DAY,
             "events": asdict(self.fates),
             "tier_changes": asdict(self.verdict),
+            "fences": self._crew.fences,
             "endings": [asdict(ending) for ending in self._crew.endings],
             "complaints": self.complaints,
         }
