@@ -313,7 +313,10 @@ class Ownership:
         if isinstance(error, Refused):
             self._end(REFUSED, str(error))
         log.error("", exc_info=error)
-        self._end(BROKEN, f"{type(error).__name__}: {error}; the topics hold the truth: start the worker again")
+        reason = (
+            (str(error) or "the broker did not answer in time") if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+        )
+        self._end(BROKEN, f"{reason}; the topics hold the truth: start the worker again")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

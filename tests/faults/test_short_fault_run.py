@@ -13,7 +13,7 @@ from tests.faults.live.failpoints import POINTS
 from tests.faults.live.injector import Plan
 from tests.faults.live.run import FaultRun
 
-PLAN = Plan(kills=4, zombies=1, guests=2, outages=1, each_point=1, points_at_once=3)
+PLAN = Plan(kills=2, zombies=1, guests=2, outages=1, each_point=1, points_at_once=3)
 
 
 def test_kills_a_zombie_guests_an_outage_and_every_fail_point_lose_nothing_and_double_nothing(kafka: Connection, tmp_path: Path) -> None:
