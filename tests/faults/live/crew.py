@@ -106,13 +106,16 @@ class Crew:
         """Ask it to stop; it must, with status 0."""
         hand = self._hands.pop(name)
         hand.send(SIGTERM)
-        deadline = monotonic() + STOP_SECONDS
-        while hand.status is None and monotonic() < deadline:  # noqa: ASYNC110 - a process tells nobody
-            await asyncio.sleep(LOOK_AGAIN)
-        if hand.status is None:
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                while hand.status is None:  # noqa: ASYNC110 - a process tells nobody
+                    await asyncio.sleep(LOOK_AGAIN)
+        except TimeoutError:
             self.complaints.append(f"{name} did not stop within {STOP_SECONDS:g} s of SIGTERM")
+        finally:
+            left = hand.status is not None
             hand.kill()
-        elif hand.status not in _STOPPED and not self._is_told(hand):
+        if left and hand.status not in _STOPPED and not self._is_told(hand):
             self.complaints.append(f"{name} was asked to stop and ended with status {hand.status}: {hand.final_line()}")
 
     def kill(self, name: str) -> None:

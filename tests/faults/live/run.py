@@ -23,6 +23,7 @@ PARTITIONS = 4
 FIRST_DAY = parse_day("2025-01-01")
 ACCOUNTS, EVENTS = 400, 400
 DAYS_A_CODEC = 20
+LAST_BYTES = 4_000
 
 Tell = Callable[[str], None]
 
@@ -57,6 +58,10 @@ class FaultRun:
         try:
             await self._under_faults()
             await self._crew.dismiss_all()
+        except Exception:
+            for name in self._crew.names:
+                self._tell(f"the last that {name} said:\n{self._crew.said(name)[-LAST_BYTES:]}")
+            raise
         finally:
             self._crew.end()
         self.verdict = await self._verifier.at_rest()
