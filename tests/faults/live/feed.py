@@ -48,6 +48,7 @@ class Feed:
         self.day = first_day  # the next one
         self.sent = 0
         self.seconds: list[float] = []  # that each day took, from its record until intake had read its events
+        self.codecs: set[Compression] = set()  # that were used
         self.disturbances = 0
 
     async def play(self, stopping: asyncio.Event) -> None:
@@ -75,6 +76,7 @@ class Feed:
 
     async def _through(self, part: Callable[[Player], object]) -> None:
         codec: Compression = next(self._codecs)
+        self.codecs.add(codec)
         while True:
             try:
                 async with open_player(self._connection, self._environment, compression=codec, patience=PATIENCE) as player:

@@ -22,7 +22,7 @@ from tests.faults.live.verifier import Verdict, Verifier
 PARTITIONS = 4
 FIRST_DAY = parse_day("2025-01-01")
 ACCOUNTS, EVENTS = 400, 400
-DAYS_A_CODEC = 20
+DAYS_A_CODEC = 8
 LAST_BYTES = 4_000
 
 Tell = Callable[[str], None]
@@ -98,6 +98,7 @@ class FaultRun:
             *self.injector.resumes.lines(),
             "",
             f"{self._feed.day - FIRST_DAY} days, {fates.events:,} events; the play was disturbed {self._feed.disturbances} times",
+            f"codecs: {', '.join(sorted(self._feed.codecs))}",
             f"events: {fates.counted:,} counted, {fates.filtered:,} filtered, {fates.dead:,} dead, {fates.rerouted:,} of them sent on",
             f"events: {fates.lost} lost, {fates.double} double, {fates.mismatch} mismatch",
             f"tier changes: {verdict.changes:,} of {verdict.accounts:,} accounts, looked at {verdict.looks} times under way",
@@ -117,6 +118,7 @@ class FaultRun:
             "days": self._feed.day - FIRST_DAY,
             "events": asdict(self.fates),
             "tier_changes": asdict(self.verdict),
+            "codecs": sorted(self._feed.codecs),
             "fences": self._crew.fences,
             "endings": [asdict(ending) for ending in self._crew.endings],
             "complaints": self.complaints,
