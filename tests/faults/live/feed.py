@@ -1,7 +1,7 @@
 """Plays the load into the environment, day after day, through whatever happens to the broker."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import cycle
 from time import monotonic
 from typing import get_args
@@ -74,13 +74,13 @@ class Feed:
         await player.begin(self.day)
         await player.settle()
 
-    async def _through(self, part: Callable[[Player], object]) -> None:
+    async def _through(self, part: Callable[[Player], Awaitable[None]]) -> None:
         codec: Compression = next(self._codecs)
         self.codecs.add(codec)
         while True:
             try:
                 async with open_player(self._connection, self._environment, compression=codec, patience=PATIENCE) as player:
-                    await part(player)  # type: ignore[misc]
+                    await part(player)
                     return
             except DISTURBED:
                 if not self._outages():

@@ -24,6 +24,7 @@ FIRST_DAY = parse_day("2025-01-01")
 ACCOUNTS, EVENTS = 400, 400
 DAYS_A_CODEC = 8
 LAST_BYTES = 4_000
+REST_SECONDS = 120.0
 
 Tell = Callable[[str], None]
 
@@ -74,7 +75,8 @@ class FaultRun:
         play = asyncio.create_task(self._feed.play(stopping))
         try:
             await _first_of(self._injected(stopping), play, *beside)
-            await _first_of(_wait(play), *beside)
+            async with asyncio.timeout(REST_SECONDS):  # no worker may hang now either
+                await _first_of(_wait(play), *beside)
         finally:
             for task in (play, *beside):
                 task.cancel()
