@@ -57,7 +57,6 @@ def main(form: str, seed: int, only: tuple[str, ...], report: str | None) -> Non
     def tell(what: str) -> None:
         click.echo(f"{monotonic() - began:7.1f}  {what}")
 
-    lines: list[str] = []
     complaints: list[str] = []
     sections: dict[str, Any] = {"form": form, "seed": seed}
     chosen = FORMS[form]
@@ -73,12 +72,13 @@ def main(form: str, seed: int, only: tuple[str, ...], report: str | None) -> Non
             if part == "faults":
                 run = FaultRun(broker, folder, plan=chosen.plan, seed=seed, tell=tell)
                 asyncio.run(run.run())
-                lines, sections[part], complaints = [*lines, *run.lines()], run.report(), [*complaints, *run.complaints]
+                lines, sections[part], broken = run.lines(), run.report(), run.complaints
             else:
                 outcome = asyncio.run(scenarios[part]())
-                lines, sections[part], complaints = [*lines, *outcome.lines()], asdict(outcome), [*complaints, *outcome.complaints]
+                lines, sections[part], broken = outcome.lines(), asdict(outcome), outcome.complaints
+            click.echo("\n".join(lines))
+            complaints += broken
     sections["seconds"] = round(monotonic() - began, 1)
-    click.echo("\n".join(lines))
     if report is not None:
         write_report(report, sections)
     click.echo(f"{'FAILED' if complaints else 'held'} after {monotonic() - began:.0f} s")
