@@ -326,6 +326,7 @@ class Ownership:
 
 def end(status: int, message: str) -> NoReturn:
     """End the process now. An open transaction is aborted by the next owner's fencing, or by its time-out."""
-    print(f"mqa worker: {message}", file=sys.stderr, flush=True)  # noqa: T201 - the last word, whatever logging is set to
+    logging.disable()  # the consumer's thread goes on until the process ends, and would have the last word
     logging.shutdown()
+    print(f"mqa worker: {message}", file=sys.stderr, flush=True)  # noqa: T201 - the last word, whatever logging is set to
     os._exit(status)

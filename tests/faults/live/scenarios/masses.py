@@ -32,10 +32,11 @@ async def masses(connection: Connection, folder: Path, *, accounts: int, falling
     """``falling`` of ``accounts`` are hot, until silence lets them fall all on one day."""
     names = ("mass-1", "mass-2")
     async with open_stage(
-        connection, folder, "masses", tell=tell, rulebook=RULEBOOK, workers=names[:1], options=("--log-level", "INFO")
+        connection, folder, "masses", tell=tell, rulebook=RULEBOOK, workers=names, options=("--log-level", "INFO")
     ) as stage:
         async with open_player(connection, stage.environment, patience=PATIENCE) as player:
             await _fill(stage, player, accounts, falling)
+            await stage.crew.dismiss(names[1])
             await _recover(stage, player)
             stage.crew.hire(names[1])
             await player.begin(FALL - 1)
