@@ -42,6 +42,14 @@ check: $(READY) ## format, lint, types, import contracts, tests
 simulate-faults: $(READY) ## the commit unit under every fault in a simulation; SEEDS=0-9999 plays so many
 	@$(BIN)/python -m tests.faults.simulation --seeds $(or $(SEEDS),0-9999)
 
+.PHONY: faults
+faults: $(READY) ## half an hour of kills, zombies, outages and fail points on a real Kafka (FAULTS="--form middle --seed 2")
+	@$(BIN)/python -m tests.faults.live $(FAULTS)
+
+.PHONY: soak
+soak: $(READY) ## an hour of steady load with random faults: what grows? (SOAK="--hours 8")
+	@$(BIN)/python -m tests.faults.live.soak $(SOAK)
+
 .PHONY: format
 format: $(READY) ## write the files as `make check` wants them
 	$(BIN)/ruff format .

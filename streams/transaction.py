@@ -96,7 +96,8 @@ async def commit(
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced from error
         except Exception as error:
-            raise Ambiguous from error
+            msg = f"whether a transaction was committed is not known ({error!r})"
+            raise Ambiguous(msg) from error
         return aborts
     msg = f"{ABORTS_AT_MOST} attempts at one transaction were aborted"
     raise Ambiguous(msg)

@@ -63,6 +63,16 @@ class LocalBroker:
             self._running.end()
             self._running = None
 
+    def interrupt(self, stop_signal: signal.Signals) -> None:
+        """End it by this signal, and keep its log and its port for `resume`. Returns when it has ended."""
+        assert self._running is not None, "the broker is not started"
+        self._running.interrupt(stop_signal)
+
+    def resume(self) -> None:
+        """Start it again after an `interrupt` and wait until it answers; `Refused` with the end of its log where it does not."""
+        assert self._running is not None, "the broker is not started"
+        self._running = _again(self._running)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -115,8 +125,16 @@ def _sweep() -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Running:
     process: subprocess.Popen[bytes]  # the broker, or its keeper
+    command: list[str]  # the broker's
     folder: Path
     bootstrap: str
+
+    def interrupt(self, stop_signal: signal.Signals) -> None:
+        assert self.process.stdin is not None, "a broker without a keeper is ended for good"
+        self.process.stdin.write(bytes([stop_signal]))
+        self.process.stdin.flush()
+        self.process.wait()
+        self.process.stdin.close()
 
     def end(self) -> None:
         if self.process.stdin is None:
@@ -153,16 +171,32 @@ def _spawn(kind: Kind, *, kept: bool) -> _Running:
     listener, other = _free_ports()
     with _log(folder).open("ab") as log:
         command = kind.prepare(folder, listener, other, log)
-        if kept:
-            command = [sys.executable, "-m", "streams.broker.keeper", str(folder), *command]
+    return _serve(command, folder, f"127.0.0.1:{listener}", kept=kept)
+
+
+def _serve(command: list[str], folder: Path, bootstrap: str, *, kept: bool) -> _Running:
+    """Start a broker on a folder that is ready for it."""
+    program = [sys.executable, "-m", "streams.broker.keeper", str(folder), *command] if kept else command
+    with _log(folder).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - paths of ours
-            command,
+            program,
             stdin=subprocess.PIPE if kept else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C in a terminal is for us to answer, not for the broker
         )
-    return _Running(process=process, folder=folder, bootstrap=f"127.0.0.1:{listener}")
+    return _Running(process=process, command=command, folder=folder, bootstrap=bootstrap)
+
+
+def _again(ended: _Running) -> _Running:
+    """Start a broker where another has ended."""
+    running = _serve(ended.command, ended.folder, ended.bootstrap, kept=True)
+    if asyncio.run(_ready(running)):
+        return running
+    last_words = _last_words(running.folder)
+    running.end()
+    msg = f"the local Kafka at {ended.bootstrap} did not start again: {last_words}"
+    raise Refused(msg)
 
 
 async def _ready(running: _Running) -> bool:

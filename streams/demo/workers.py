@@ -17,8 +17,20 @@ _LAST_LINES = 15
 class WorkerProcess:
     """One ``mqa worker``. Started when made; whoever makes it calls `end`."""
 
-    def __init__(self, connection: Connection, environment: Environment, name: str, *, folder: Path, options: Sequence[str] = ()) -> None:
-        """Start it. What it logs stands in ``folder``; logins come from the environment variables of this process."""
+    def __init__(
+        self,
+        connection: Connection,
+        environment: Environment,
+        name: str,
+        *,
+        folder: Path,
+        options: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "streams"),
+    ) -> None:
+        """Start it. What it logs stands in ``folder``; logins come from the environment variables of this process.
+
+        ``program``: what Python is to run as ``mqa``.
+        """
         self.name = name
         self._log = folder / f"{name}.log"
         arguments = ["worker", "--prefix", environment.prefix, "--name", name, "--port", "-1", *options]
@@ -29,7 +41,7 @@ class WorkerProcess:
         }
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "streams", *arguments],
+                [sys.executable, *program, *arguments],
                 env=os.environ | settings,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -34,6 +34,27 @@ EXPECTED = {
     "aiokafka.consumer.group_coordinator": "GroupCoordinatorNotAvailable",
 }
 
+SELDOM_SECONDS = 10.0
+
+
+class Seldom(logging.Filter):
+    """Lets a library say the same thing only once in `SELDOM_SECONDS`: while a broker is away it says it thousands of times a second."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__()
+        self._library = logging.Filter(library)
+        self._said: dict[tuple[str, str], float] = {}  # logger and message, without what is filled in -> when
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it may be said."""
+        what = (record.name, str(record.msg))
+        if not self._library.filter(record):
+            return True
+        if record.created - self._said.get(what, float("-inf")) < SELDOM_SECONDS:
+            return False
+        self._said[what] = record.created
+        return True
+
 
 @click.command()
 @click.option("--prefix", default="", metavar="PREFIX", help="Names the environment, like demo-; empty by default.", envvar="MQA_PREFIX")
@@ -84,6 +105,8 @@ def worker(**options: Any) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for logger, text in EXPECTED.items():
         logging.getLogger(logger).addFilter(_without(text))
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Seldom("aiokafka"))
     _refuse_odd(options["name"])
     listening = None if options["port"] < 0 else listen(options["host"], options["port"])  # before it waits for anything
     settings = asyncio.run(_settings(options)) | {"health": listening}

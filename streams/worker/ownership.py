@@ -319,7 +319,10 @@ class Ownership:
         if isinstance(error, Refused):
             self._end(REFUSED, str(error))
         log.error("", exc_info=error)
-        self._end(BROKEN, f"{type(error).__name__}: {error}; the topics hold the truth: start the worker again")
+        reason = (
+            (str(error) or "the broker did not answer in time") if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+        )
+        self._end(BROKEN, f"{reason}; the topics hold the truth: start the worker again")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -329,6 +332,7 @@ class Ownership:
 
 def end(status: int, message: str) -> NoReturn:
     """End the process now. An open transaction is aborted by the next owner's fencing, or by its time-out."""
-    print(f"mqa worker: {message}", file=sys.stderr, flush=True)  # noqa: T201 - the last word, whatever logging is set to
+    logging.disable()  # the consumer's thread goes on until the process ends, and would have the last word
     logging.shutdown()
+    print(f"mqa worker: {message}", file=sys.stderr, flush=True)  # noqa: T201 - the last word, whatever logging is set to
     os._exit(status)

@@ -1,11 +1,13 @@
 """Real brokers as processes: they serve, end with whoever needs them, and leave nothing behind."""
 
+import asyncio
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from signal import SIGTERM
 
 import pytest
 from click.testing import CliRunner
@@ -13,8 +15,11 @@ from click.testing import CliRunner
 from engagement.errors import Refused
 from streams.broker.command import broker as command
 from streams.broker.libraries import VERSION, java, libraries
+from streams.broker.local import LocalBroker
 from streams.broker.state import process_start, read_state
 from streams.connection import Connection
+from streams.genesis import create_environment, read_genesis
+from streams.topics import Environment
 
 HOLD_A_BROKER = """
 import sys
@@ -70,6 +75,18 @@ def test_a_broker_ends_with_its_parent_however_that_ends(cache: Path, end: str) 
         else:
             parent.communicate("")
     until(lambda: not answers(bootstrap) and folders(cache) == [])
+
+
+def test_a_broker_that_was_interrupted_comes_back_with_its_log_on_its_port(cache: Path, prefix: str) -> None:
+    with LocalBroker() as broker:
+        connection = broker.connection
+        asyncio.run(create_environment(connection, Environment(prefix), partitions=1, clock="played"))
+        broker.interrupt(SIGTERM)
+        assert not answers(connection.bootstrap)
+        broker.resume()
+        assert broker.connection == connection
+        assert asyncio.run(read_genesis(connection, Environment(prefix))).partitions == 1
+    assert folders(cache) == []
 
 
 def test_a_background_broker_runs_until_it_is_stopped(cache: Path) -> None:

@@ -1,0 +1,89 @@
+"""``python -m tests.faults.live``: the fault runs on a real Kafka; see docs/faults.md."""
+
+import asyncio
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+import click
+
+from streams.broker.local import LocalBroker
+from tests.faults.live.figures import write_report
+from tests.faults.live.injector import Plan
+from tests.faults.live.run import FaultRun
+from tests.faults.live.scenarios.losses import losses
+from tests.faults.live.scenarios.masses import masses
+from tests.faults.live.scenarios.restatement import restatement
+from tests.faults.live.scenarios.skew import skew
+from tests.faults.live.scenarios.stage import Outcome
+
+
+class Form(NamedTuple):
+    """How much of everything."""
+
+    plan: Plan
+    accounts: int  # of the scenario of very many
+    restated: int
+
+
+SHORT = Plan(kills=4, zombies=1, guests=2, outages=1, each_point=1, points_at_once=3)
+FORMS = {
+    "short": Form(SHORT, accounts=3_000, restated=2_000),
+    "middle": Form(Plan(kills=12, zombies=3, guests=4, outages=2, each_point=2), accounts=30_000, restated=10_000),
+    "full": Form(Plan(kills=60, zombies=15, guests=20, outages=8, each_point=15, points_at_once=2), accounts=300_000, restated=20_000),
+}
+PARTS = ("faults", "losses", "skew", "restatement", "masses")
+FAILED = 1
+
+
+@click.command()
+@click.option("--form", type=click.Choice(list(FORMS)), default="full", show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Only this part; may be said several times.")
+@click.option("--report", metavar="FILE", help="Write the figures there as JSON.")
+def main(form: str, seed: int, only: tuple[str, ...], report: str | None) -> None:
+    """Break what can be broken, and count what was lost."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    os.environ.setdefault("MQA_PERSON_SECRET", "of the fault runs")
+    began = monotonic()
+
+    def tell(what: str) -> None:
+        click.echo(f"{monotonic() - began:7.1f}  {what}")
+
+    complaints: list[str] = []
+    sections: dict[str, Any] = {"form": form, "seed": seed}
+    chosen = FORMS[form]
+    with tempfile.TemporaryDirectory(prefix="mqa-faults-") as name, LocalBroker() as broker:
+        folder, connection = Path(name), broker.connection
+        scenarios: dict[str, Callable[[], Coroutine[Any, Any, Outcome]]] = {
+            "losses": lambda: losses(connection, folder, tell=tell),
+            "skew": lambda: skew(connection, folder, tell=tell),
+            "restatement": lambda: restatement(connection, folder, accounts=chosen.restated, tell=tell),
+            "masses": lambda: masses(connection, folder, accounts=chosen.accounts, falling=chosen.accounts * 2 // 3, tell=tell),
+        }
+        for part in only or PARTS:
+            if part == "faults":
+                run = FaultRun(broker, folder, plan=chosen.plan, seed=seed, tell=tell)
+                asyncio.run(run.run())
+                lines, sections[part], broken = run.lines(), run.report(), run.complaints
+            else:
+                outcome = asyncio.run(scenarios[part]())
+                lines, sections[part], broken = outcome.lines(), asdict(outcome), outcome.complaints
+            click.echo("\n".join(lines))
+            complaints += broken
+    sections["seconds"] = round(monotonic() - began, 1)
+    if report is not None:
+        write_report(report, sections)
+    click.echo(f"{'FAILED' if complaints else 'held'} after {monotonic() - began:.0f} s")
+    if complaints:
+        sys.exit(FAILED)
+
+
+main()

@@ -1,0 +1,32 @@
+"""The fault run in its short form, on a broker of its own: nothing lost, nothing double, and nobody hangs."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from engagement.errors import Refused
+from streams.broker.libraries import java, libraries
+from streams.broker.local import LocalBroker
+from streams.connection import Connection
+from tests.faults.live.failpoints import POINTS
+from tests.faults.live.injector import Plan
+from tests.faults.live.run import FaultRun
+
+PLAN = Plan(kills=2, zombies=1, guests=2, outages=1, each_point=1, points_at_once=3)
+
+
+def test_kills_a_zombie_guests_an_outage_and_every_fail_point_lose_nothing_and_double_nothing(kafka: Connection, tmp_path: Path) -> None:
+    try:
+        java()
+        libraries()
+    except Refused as refusal:
+        pytest.skip(f"Kafka is at {kafka.bootstrap}, but none can be stopped and started here: {refusal}")
+    with LocalBroker() as broker:
+        run = FaultRun(broker, tmp_path, plan=PLAN, seed=1, tell=print)
+        asyncio.run(run.run())
+    assert run.complaints == [], "\n".join(run.lines())
+    assert (run.verdict.faults, run.fates.faults) == (0, 0)
+    assert min(run.verdict.changes, run.verdict.looks, run.fates.dead, run.fates.rerouted) > 0
+    injected = run.injector.resumes.injected
+    assert sum(injected.values()) >= PLAN.kills + PLAN.zombies + PLAN.guests + PLAN.outages + len(POINTS)
