@@ -25,6 +25,7 @@ from streams.broker.libraries import locked
 from streams.broker.state import BrokerState, forget_state, last_state, process_start, read_state, write_state
 from streams.connection import Connection
 
+LOOK_AGAIN = 0.05
 READY_SECONDS = 90.0
 """A start takes about four; a machine under load needs longer."""
 
@@ -201,14 +202,14 @@ def _again(ended: _Running) -> _Running:
 
 async def _ready(running: _Running) -> bool:
     """Whether the broker came to answer; False where it ended or took too long."""
-    deadline = time.monotonic() + READY_SECONDS
-    while running.process.poll() is None and time.monotonic() < deadline:
-        try:
-            await Connection(bootstrap=running.bootstrap).wait_until_ready(1)
-        except Refused:
-            continue
-        return True
-    return False
+    # One wait, not many short ones: a client that is cancelled while it connects leaves its socket open
+    answer = asyncio.create_task(Connection(bootstrap=running.bootstrap).wait_until_ready(READY_SECONDS))
+    while not answer.done() and running.process.poll() is None:
+        await asyncio.wait([answer], timeout=LOOK_AGAIN)
+    if not answer.done():
+        answer.cancel()
+        await asyncio.wait([answer])
+    return not answer.cancelled() and answer.exception() is None
 
 
 def _free_ports() -> tuple[int, int]:
