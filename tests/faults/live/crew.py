@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
 from time import monotonic
 
 from streams.connection import Connection
@@ -15,6 +15,7 @@ from tests.faults.live.failpoints import Setting, sprung
 
 LOOK_AGAIN = 0.05
 STOP_SECONDS = 15.0
+ANSWER_SECONDS = 2.0
 BROKER_AWAY = "no Kafka broker answered"
 """What a worker says that was started while the broker was away for long; its supervisor starts it again."""
 
@@ -180,6 +181,12 @@ class Crew:
     async def dismiss_all(self) -> None:
         """Everybody, at once."""
         await asyncio.gather(*(self.dismiss(name) for name in self.names))
+
+    async def ask_where_they_stand(self) -> None:
+        """Have everybody log where every task waits; returns when they had time to."""
+        for hand in self._hands.values():
+            hand.send(SIGUSR1)
+        await asyncio.sleep(ANSWER_SECONDS)
 
     @property
     def fences(self) -> int:

@@ -23,7 +23,7 @@ PARTITIONS = 4
 FIRST_DAY = parse_day("2025-01-01")
 ACCOUNTS, EVENTS = 400, 400
 DAYS_A_CODEC = 8
-LAST_BYTES = 4_000
+LAST_BYTES = 20_000
 REST_SECONDS = 120.0
 
 Tell = Callable[[str], None]
@@ -63,6 +63,7 @@ class FaultRun:
             await self._crew.dismiss_all()
         except Exception:
             self._tell(f"the load stood at day {self._feed.day - FIRST_DAY}, disturbed {self._feed.disturbances} times")
+            await self._crew.ask_where_they_stand()
             for name in self._crew.names:
                 self._tell(f"the last that {name} said:\n{self._crew.said(name)[-LAST_BYTES:]}")
             raise

@@ -4,8 +4,12 @@ Beyond that it is the product's own command line.
 """
 
 import argparse
+import asyncio
+import faulthandler
 import sys
+from io import StringIO
 from pathlib import Path
+from signal import SIGUSR1, signal
 from time import time_ns
 
 from streams.cli import main
@@ -13,8 +17,19 @@ from streams.connection import Connection
 from tests.faults.live.failpoints import Trap, failing
 
 
+def tell_where_it_stands(*_: object) -> None:
+    """Log where every task waits: for one that hangs. A signal's handler, run in the loop."""
+    for task in asyncio.all_tasks():
+        with StringIO() as told:
+            task.print_stack(file=told)
+            sys.stderr.write(told.getvalue())
+    sys.stderr.flush()
+    faulthandler.dump_traceback()
+
+
 def run(arguments: list[str]) -> None:
     """Switch faults on, then be `mqa`."""
+    signal(SIGUSR1, tell_where_it_stands)
     parser = argparse.ArgumentParser()
     parser.add_argument("--trap", type=Path, help="file that sets a fail point")
     parser.add_argument("--clock-shift", type=int, default=0, metavar="MS", help="how far this machine's clock is ahead")
