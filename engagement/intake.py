@@ -24,14 +24,14 @@ import msgspec
 
 from engagement.days import EARLIEST, LATEST, iso_instant
 from engagement.decoding import Dead, Decoded, decode
-from engagement.duplicates import AcceptedIds, family_and_first
+from engagement.duplicates import AcceptedIds, family_and_first, vouched
 from engagement.errors import Refused
 from engagement.events import Family
 from engagement.identity import Identity
 from engagement.intake_records import Arrival, arrival, copy_for, dead_letter
 from engagement.intake_verdict import Judge
 from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, Output, Position, Record, Step, Table
-from engagement.records import encode
+from engagement.records import Read, encode
 from engagement.rulebook import Rulebook
 
 FORMAT = 1
@@ -51,6 +51,8 @@ _KEY_FIELDS = {
 class IntakePosition(Position, kw_only=True, omit_defaults=True):
     """Where intake stands in a partition of its three topics."""
 
+    accepted: dict[str, int] = {}  # noqa: RUF012 - as below; family -> how many ids were accepted
+    anew: dict[str, int] = {}  # noqa: RUF012 - as below; topic (full name) -> how often it was made anew and that loss was accepted
     people: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it; id of each key under which people were hashed -> its fingerprint
 
 
@@ -83,12 +85,18 @@ class Intake:
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record, in order, while state is restored."""
         if key == POSITION_KEY and value is not None:
-            self._position = msgspec.json.decode(value, type=IntakePosition)
+            position = msgspec.json.decode(value, type=IntakePosition)
+            if _reached(position) >= _reached(self._position):
+                self._position = position
         self._table.accept({key: value})
 
-    def loaded(self) -> None:
+    def loaded(self, *, exact: bool = True) -> None:
         """Raise `Refused` where what was read is not the whole state."""
-        self._table.check(self._position, self._place)
+        self._table.check(self._position, self._place, exact=exact)
+        if not exact:  # ids that are ahead of the position would make their own events duplicates
+            ends = self._position.accepted
+            kept = [key for family in Family for key in vouched(self._table.rows, family, ends.get(family.value, 0))]
+            self._table.keep(self._position, kept)
         key_id = self._identity.key_id
         if self._position.people.get(key_id, self._identity.fingerprint) != self._identity.fingerprint:
             raise Refused(
@@ -118,13 +126,26 @@ class Intake:
                     dead_run = dead_run + 1 if fate.startswith("dead:") else 0
                 following[record.topic] = record.offset + 1
             consumed += 1
+        anew = before.anew
         if consumed == len(records):
+            for topic, stop in stops.items():
+                if stop < following.get(topic, 0):
+                    anew = anew | {topic: anew.get(topic, 0) + 1}
             following |= stops
         for ids in self._ids.values():
             self._table.overlay.update(ids.changes())
         changelog, rows, digest = self._table.take(before.rows, before.digest)
         people = before.people | {self._identity.key_id: self._identity.fingerprint}
-        position = IntakePosition(next=following, rows=rows, digest=digest, fates=fates, dead_run=dead_run, people=people)
+        position = IntakePosition(
+            next=following,
+            rows=rows,
+            digest=digest,
+            fates=fates,
+            dead_run=dead_run,
+            accepted={family.value: ids.end for family, ids in self._ids.items()},
+            anew=anew,
+            people=people,
+        )
         changelog[POSITION_KEY] = msgspec.json.encode(position)
         moved = {topic: offset for topic, offset in following.items() if offset != before.next.get(topic)}
         return Step(changelog, outputs, moved, consumed, position)
@@ -151,14 +172,14 @@ class Intake:
         family = self._families[record.topic]
         came = arrival(record, family)
         try:
-            decoded = _read(record, family)
+            decoded = _decoded(record, family)
             _check_received(came.received_at)
             key = _key_of(record, family, decoded)
             elsewhere = self._elsewhere(record, came, key)
             if elsewhere is not None:
                 outputs.append(copy_for(record, came, key, elsewhere))
                 return "rerouted"
-            verdict = self._judge.judge(family, decoded, came.received_at, came.source)
+            verdict = self._judge.judge(family, decoded, came.received_at, came.source, self._read(record, came))
         except Dead as dead:
             outputs.append(dead_letter(record, came, dead))
             return f"dead:{dead.reason}"
@@ -170,6 +191,11 @@ class Intake:
             outputs.append(Output(ACCOUNT_LOG, account, encode(verdict.entry), to, timestamp=came.received_at))
         return verdict.fate
 
+    def _read(self, record: Record, came: Arrival) -> Read | None:
+        """Say where a record was read, where its source does not: it is a copy, or its topic was made anew."""
+        anew = self._position.anew.get(record.topic, 0)
+        return (record.partition, record.offset, anew) if came.again or anew else None
+
     def _elsewhere(self, record: Record, came: Arrival, key: bytes) -> int | None:
         """Name the partition that the record belongs into; None where it lies in it. Raises `Dead` (``misrouted``)."""
         partition = self._identity.partition_of(key)
@@ -180,7 +206,12 @@ class Intake:
         return partition
 
 
-def _read(record: Record, family: Family) -> Decoded:
+def _reached(position: IntakePosition) -> tuple[int, int]:
+    """Order positions: of two that are of one unit the greater has read more, and none of what it has not read is lost."""
+    return sum(position.anew.values()), sum(position.next.values())
+
+
+def _decoded(record: Record, family: Family) -> Decoded:
     """Decode a record's value. Raises `Dead`."""
     if not record.value:
         raise Dead("empty_value", "the record has no value")

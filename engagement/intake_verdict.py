@@ -13,7 +13,7 @@ from engagement.decoding import Dead, Decoded
 from engagement.events import AccountUpdate, Contact, Event, Family, IntentSignal, Pin, RetractedEvent, Retraction, WebVisit
 from engagement.identity import Identity, normalize_email
 from engagement.pages import DEFAULT_KIND, Pages
-from engagement.records import Said, Signal, Source, Update
+from engagement.records import Read, Said, Signal, Source, Update
 from engagement.rulebook import Rulebook
 
 _REMEMBERED_HOSTS = 32_768
@@ -34,6 +34,7 @@ class Circumstances(NamedTuple):
     occurred_at: int
     received_at: int
     source: Source
+    read: Read | None  # as in the log's records
 
 
 class _Filtered(Exception):  # noqa: N818 - it reads as what the event is
@@ -73,12 +74,12 @@ class Judge:
             Family.ACCOUNT_UPDATES: self._update,
         }
 
-    def judge(self, family: Family, decoded: Decoded, received_at: int, source: Source) -> Verdict:
+    def judge(self, family: Family, decoded: Decoded, received_at: int, source: Source, read: Read | None = None) -> Verdict:
         """Settle an event's fate. ``received_at`` in milliseconds.
 
         Raises `Dead` (``future``, ``late``, ``unknown_kind``, ``invalid``).
         """
-        circumstances = Circumstances(decoded.occurred_at, received_at, source)
+        circumstances = Circumstances(decoded.occurred_at, received_at, source, read)
         self._check_time(circumstances)
         try:
             return self._by_family[family](decoded.event, circumstances)
@@ -86,7 +87,7 @@ class Judge:
             return Verdict(f"filtered:{filtered.reason}")
 
     def _check_time(self, circumstances: Circumstances) -> None:
-        occurred_at, received_at, _ = circumstances
+        occurred_at, received_at = circumstances.occurred_at, circumstances.received_at
         if occurred_at > received_at + self._skew:
             raise Dead("future", f"occurred_at is {occurred_at - received_at} ms after receipt; intake.skew allows {self._skew} ms")
         days = day_of(received_at) - day_of(occurred_at)
@@ -138,6 +139,7 @@ class Judge:
             seconds=event.seconds,
             score=score,
             source=circumstances.source,
+            read=circumstances.read,
             rulebook=self._version,
         )
         return Verdict("counted", account=account, entry=entry)
@@ -158,6 +160,7 @@ class Judge:
             received_at=circumstances.received_at,
             fields=cast("Said", fields),
             source=circumstances.source,
+            read=circumstances.read,
             rulebook=self._version,
         )
         return Verdict("counted", account=self._account(update.account, None), entry=entry)

@@ -5,7 +5,7 @@ between steps, the outputs and the state are the same.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from zlib import crc32
@@ -113,8 +113,12 @@ class Fold(Protocol):
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record, in order, while state is restored."""
 
-    def loaded(self) -> None:
-        """The changelog is read to its end. Raises `Refused` where what was read is not the whole state."""
+    def loaded(self, *, exact: bool = True) -> None:
+        """The changelog is read to its end. Raises `Refused` where what was read is not the whole state.
+
+        ``exact``: state and position were committed together. Else the state may be ahead of the position, and rows and positions of a
+        worker that did not know it was replaced may stand behind newer ones: what got furthest counts.
+        """
 
     @property
     def position(self) -> Position:
@@ -204,16 +208,26 @@ class Table:
             else:
                 self.rows[key] = value
 
-    def check(self, position: Position, place: str) -> None:
-        """Raise `Refused` where the restored rows are not those the position record vouches for, or another version wrote them."""
+    def check(self, position: Position, place: str, *, exact: bool) -> None:
+        """Raise `Refused` where the restored rows are not those the position record vouches for, or another version wrote them.
+
+        Rows that are ahead of their position (not ``exact``) can only be counted, and may be more.
+        """
         if position.format != FORMAT:
             msg = f"{place}: its position has format {position.format}, this version reads {FORMAT}; run the version that wrote it"
             raise Refused(msg)
         digest = sum(row_digest(key, value) for key, value in self.rows.items()) % 2**64
-        if (len(self.rows), digest) != (position.rows, position.digest):
+        if (len(self.rows), digest) != (position.rows, position.digest) if exact else len(self.rows) < position.rows:
             msg = (
                 f"{place}: restored {len(self.rows)} rows with digest {digest}, but its position record vouches for "
                 f"{position.rows} rows with digest {position.digest}: state was lost or cut off; "
                 "restore the topic from a backup, or make a new environment with `mqa topics create --prefix NEW` and replay into it"
             )
             raise Refused(msg)
+
+    def keep(self, position: Position, keys: Iterable[bytes]) -> None:
+        """Have only the rows of ``keys``, and a position that vouches for them."""
+        self.rows = {key: self.rows[key] for key in keys}
+        self._sorted = None
+        position.rows = len(self.rows)
+        position.digest = sum(row_digest(key, value) for key, value in self.rows.items()) % 2**64

@@ -1,8 +1,22 @@
 """The fold over one partition of ``account-log``: every account's state, and the tier changes that its records cause.
 
-Fates (`Position.fates`) add up: ``in`` = ``signals`` + ``updates`` + ``days`` + ``genesis`` + ``activations`` + ``live`` + ``skipped`` +
-``dead:<reason>``.
+Fates (`Position.fates`) add up: ``in`` = ``signals`` + ``updates`` + ``days`` + ``genesis`` + ``activations`` + ``live`` + ``repeated`` +
+``skipped`` + ``dead:<reason>``.
 Beside them ``changes:<ladder>:<from>:<to>`` counts what came out.
+
+``repeated`` are records that intake appended before: where it cannot commit in transactions, it reads again what it had read when it was
+killed. A record is one where it was read in an input partition at or below the last one from there. That drops no first occurrence:
+
+- Only one unit of intake reads an input partition, in order of offsets, and appends what it makes of it in that order. What it reads again
+  after a kill begins where everything before is in the log. So of any two records from one input partition, that with the lower offset
+  first came first, however many writers there were at the time and however often each began again.
+- What was re-appended into another partition keeps its source, but is compared by where the *copy* was read (`Signal.read`): copies and
+  originals of one source come through different units, whose order means nothing. A source that a producer invented means nothing either.
+- A topic that was made anew begins at offset 0 again; how often that was accepted counts more than the offset.
+- An activation changes what intake makes of a record, never the order. Where it was killed between the two, what the first one made
+  of a record stands, if it made something of a later one.
+
+``skipped`` are records that the account's state has already, where that is ahead of its position.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +46,7 @@ class QualifyPosition(Position, kw_only=True, omit_defaults=True):
     cursor: tuple[int, bytes] | None = None  # a day record or activation under way: its offset and the last account judged
     rulebook: str | None = None  # version; its text is the changelog's `RULEBOOK_KEY`
     clock: str | None = None  # "wall" or "played"
+    sources: dict[str, dict[int, list[int]]] = {}  # noqa: RUF012 - msgspec copies it; family -> partition -> last [anew, offset, n]
 
 
 _MOST_HEADROOM = 100_000
@@ -53,22 +68,36 @@ class Qualify:
         self._position = QualifyPosition()
         self._judge: Judge | None = None
         self._rulebook: bytes | None = None
+        self._rulebook_read: bytes | None = None  # while state is restored: belongs to the position that comes after it
         self._headroom: dict[bytes, Headroom | None] = {}  # of accounts judged; what is forgotten is only judged again
         self._offered: tuple[Step, dict[bytes, Headroom | None]] | None = None  # the last step, and what it found
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record, in order, while state is restored."""
         if key == POSITION_KEY and value is not None:
-            self._position = _decode_position(value)
+            position = _decode_position(value)
+            if self._reached(position) >= self._reached(self._position):
+                self._position = position
+                if self._rulebook_read is not None:
+                    self._rulebook = self._rulebook_read
+            self._rulebook_read = None
         elif key == RULEBOOK_KEY:
-            self._rulebook = value
+            self._rulebook_read = value
         elif key not in RESERVED_KEYS:
-            self._table.accept({key: value})
+            held = self._table.rows.get(key)
+            if held is None or value is None or header(value)[0] >= header(held)[0]:
+                self._table.accept({key: value})
 
-    def loaded(self) -> None:
+    def _reached(self, position: QualifyPosition) -> tuple[int, tuple[int, bytes]]:
+        """Order positions of this partition."""
+        return position.next.get(self._topic, 0), (-1, b"") if position.cursor is None else position.cursor
+
+    def loaded(self, *, exact: bool = True) -> None:
         """Judge what was restored: raises `Refused` where it is not the whole state."""
         place = f"accounts-changelog/{self._partition}"
-        self._table.check(self._position, place)
+        self._table.check(self._position, place, exact=exact)
+        if not exact:
+            self._table.keep(self._position, self._table.rows)
         version = self._position.rulebook
         if version is not None:
             if self._rulebook is None:
@@ -94,7 +123,15 @@ class Qualify:
             partition=self._partition,
             table=self._table,
             due=self._due,
-            position=msgspec.structs.replace(self._position, next=dict(self._position.next), fates=dict(self._position.fates)),
+            position=msgspec.structs.replace(
+                self._position,
+                next=dict(self._position.next),
+                fates=dict(self._position.fates),
+                sources={
+                    family: {partition: [*last] for partition, last in partitions.items()}
+                    for family, partitions in self._position.sources.items()
+                },
+            ),
             judge=self._judge,
             known_headroom=self._headroom,
         )
@@ -248,6 +285,9 @@ class _Work:
         if record.key is None or record.key.startswith(b"__") or not record.key.isascii():
             raise self._refused(record, f"has the key {record.key!r}, which is no account; {_DAMAGED}")
         judge = self._judge_for(record)
+        if self._is_repeated(entry):
+            self._count("repeated")
+            return
         row = self._row(record.key)
         if record.offset <= row.applied:
             self._count("skipped")
@@ -266,6 +306,25 @@ class _Work:
                 record,
                 Dead("account_full", f"updates may say {MAX_SAID_BYTES} bytes of an account, and take {MAX_RETRACTED} events out of it"),
             )
+
+    def _is_repeated(self, entry: Signal | Update) -> bool:
+        """Whether intake had appended it before; see above why that is certain."""
+        family, partition, offset, n = entry.source
+        anew = 0
+        if entry.read is not None:
+            partition, offset, anew = entry.read
+        sources = self.position.sources
+        try:
+            last = sources[family][partition]
+        except KeyError:
+            last = sources.setdefault(family, {})[partition] = [anew, -1, 0]
+        if anew == last[0] and offset > last[1]:  # nearly always, and so without building anything: every signal comes here
+            last[1], last[2] = offset, n
+            return False
+        is_repeated = [anew, offset, n] <= last
+        if not is_repeated:
+            last[:] = anew, offset, n
+        return is_repeated
 
     def _signal(self, signal: Signal, record: Record, key: bytes, row: Row, judge: Judge) -> None:
         day, changed = self.position.rule_day, row.count(signal)
@@ -322,6 +381,9 @@ class _Work:
         for key in keys[:limit]:
             assert day is not None, "accounts are judged on a day"
             row = self._row(key)
+            if record.offset <= row.applied:
+                continue  # it is ahead of the position
+            row.applied = record.offset
             judge.forget(row.state, day)
             if not self._judged(key, row, judge, day, cause):
                 row.due = _due(judge, key, row.state, day)

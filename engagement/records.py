@@ -26,7 +26,10 @@ RuleDay = Annotated[int, msgspec.Meta(ge=0, le=2**17)]
 """Days since the epoch; the bound is beyond every `Instant`."""
 
 Source = tuple[str, int, int, int]
-"""(input family, partition, offset, n): where intake read it, and which of several records it made of it."""
+"""(input family, partition, offset, n): where it came in, and which of several records intake made of it."""
+
+Read = tuple[int, int, int]
+"""(partition, offset, how often the input topic had been made anew): where intake read it."""
 
 
 class Signal(msgspec.Struct, tag="signal", kw_only=True, frozen=True, omit_defaults=True):
@@ -42,6 +45,7 @@ class Signal(msgspec.Struct, tag="signal", kw_only=True, frozen=True, omit_defau
     seconds: int | None = None
     score: int | None = None  # a vendor's own 0-100, kept as evidence
     source: Source
+    read: Read | None = None  # None: at its source, in the input topic as it was made first
     rulebook: str  # version that intake used
 
 
@@ -117,6 +121,7 @@ class Update(msgspec.Struct, tag="update", kw_only=True, frozen=True, omit_defau
     received_at: Instant
     fields: Said
     source: Source
+    read: Read | None = None  # as in `Signal`
     rulebook: str
 
 
@@ -137,6 +142,7 @@ class Genesis(msgspec.Struct, tag="genesis", kw_only=True, frozen=True):
     day: RuleDay | None  # rule day the environment begins with; None where a player's first day record says it
     rulebook: str  # canonical JSON of the first rulebook
     version: str  # of that rulebook
+    delivery: str = "exactly_once"  # or "at_least_once": what the broker it was made on can do
 
 
 class Activation(msgspec.Struct, tag="activation", kw_only=True, frozen=True):

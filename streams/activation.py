@@ -21,10 +21,11 @@ from engagement.rulebook import Rulebook
 from streams.configuration import newest_rulebook, rulebooks_partition
 from streams.connection import Connection
 from streams.days import IntakeProgress
+from streams.delivery import delivery_of
 from streams.genesis import read_genesis
 from streams.reading import reader
 from streams.topics import CHANGELOGS, LOG, Environment
-from streams.transaction import Ambiguous, Fenced, Row, commit, make_producer
+from streams.transaction import Ambiguous, Fenced, Row
 
 PATIENCE = 60.0
 LOOK_AGAIN = 0.2
@@ -51,14 +52,15 @@ async def activate_rulebook(connection: Connection, environment: Environment, ge
 
     ``place`` names it in messages. Raises `Refused` where it cannot restate what was counted, and where another activation came between.
     """
-    producer = make_producer(connection, environment.transactional_id("activate", 0))
+    delivery = delivery_of(genesis)
+    producer = delivery.make_producer(connection, environment.transactional_id("activate", 0))
     await producer.start()  # fences an activation under way: what is read now stays the newest, or ours fails
     try:
         active = await newest_rulebook(connection, environment)
         if active.version == rulebook.version:
             return False
         check_restates(active, rulebook, place)
-        await commit(producer, _rows(environment, genesis, rulebook), {}, environment.group)
+        await delivery.commit(producer, _rows(environment, genesis, rulebook), {}, environment.group)
     except Fenced:
         msg = f"{place}: not activated, another `mqa rulebook activate{environment.option}` came between; see that it is the right one"
         raise Refused(msg) from None
@@ -91,7 +93,15 @@ async def wait_until_judged(
         reader(connection, "read_uncommitted") as uncommitted,
         connection.admin() as admin,
     ):
-        progress = IntakeProgress(environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=(LOG,))
+        progress = IntakeProgress(
+            environment,
+            genesis.partitions,
+            committed=committed,
+            uncommitted=uncommitted,
+            admin=admin,
+            topics=(LOG,),
+            delivery=delivery_of(genesis),
+        )
         states = [TopicPartition(environment.topic(CHANGELOGS["qualify"]), number) for number in range(genesis.partitions)]
         left = dict(await progress.ends())
         last, moved_at = None, monotonic()

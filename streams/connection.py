@@ -17,6 +17,7 @@ from aiokafka.helpers import create_ssl_context
 
 from engagement.errors import Refused
 from streams.broker.state import read_state
+from streams.embedded_consumer import Consumer
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -104,7 +105,7 @@ class Connection:
 
     def consumer(self, **options: Any) -> AIOKafkaConsumer:
         """Make a consumer, not started."""
-        return AIOKafkaConsumer(**self.client_options(), **options)
+        return Consumer(**self.client_options(), **options)
 
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
@@ -131,7 +132,7 @@ class Connection:
 
     async def wait_until_ready(self, seconds: float = ANSWER_SECONDS) -> None:
         """Return once a broker answers; `Refused` naming the address and the last error where none does within ``seconds``."""
-        with _overheard_clients() as said:
+        with overheard_clients() as said:
             try:
                 async with asyncio.timeout(seconds):
                     while True:
@@ -183,7 +184,7 @@ def _is_address(address: str) -> bool:
 
 
 @contextmanager
-def _overheard_clients() -> Iterator[list[str]]:
+def overheard_clients() -> Iterator[list[str]]:
     """Keep what aiokafka logs instead of showing it: a refused try is no news, but the last one's reason is only said there."""
     said: list[str] = []
     logger = logging.getLogger("aiokafka")

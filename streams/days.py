@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 from aiokafka.structs import TopicPartition
 
 from engagement.machine import CLOCK_KEY
 from engagement.records import DAY_KEY, Day, encode
+from streams.delivery import EXACTLY_ONCE, Delivery
 from streams.group import committed_offsets
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
-from streams.transaction import Fenced, Row, commit, send
+from streams.transaction import Row
 
 LOOK_SECONDS = 0.5
 """How long to look for records between a position and a bound before an open transaction is assumed there."""
@@ -29,23 +29,17 @@ def clock_partition(environment: Environment) -> TopicPartition:
     return TopicPartition(environment.topic(CHANGELOGS["intake"]), 0)
 
 
-async def append_day(producer: AIOKafkaProducer, environment: Environment, partitions: int, day: int) -> None:
-    """``day`` begins, in all partitions or in none. Raises what `commit` raises: `Fenced` where another clock has taken over."""
+async def append_day(
+    producer: AIOKafkaProducer, environment: Environment, partitions: int, day: int, delivery: Delivery = EXACTLY_ONCE
+) -> None:
+    """``day`` begins, in all partitions or in none (at least once: or is begun again by the next clock, where it stands ignored).
+
+    Raises what `Delivery.commit` raises: `Fenced` where another clock has taken over.
+    """
     record = (DAY_KEY, encode(Day(day=day)), (), None)
     rows: dict[TopicPartition, list[Row]] = {TopicPartition(environment.topic(LOG), number): [record] for number in range(partitions)}
     rows[clock_partition(environment)] = [(CLOCK_KEY, b"%d" % day, (), None)]
-    await commit(producer, rows, {}, environment.group)
-
-
-async def broker_time(producer: AIOKafkaProducer, environment: Environment) -> int:
-    """The broker's clock in ms: the append time it gives to a record that is then aborted. Raises `Fenced`."""
-    try:
-        await producer.begin_transaction()
-        (metadata,) = await send(producer, {clock_partition(environment): [(CLOCK_KEY, b"", (), None)]})
-        await producer.abort_transaction()
-    except (ProducerFenced, InvalidProducerEpoch) as error:
-        raise Fenced from error
-    return int(metadata.timestamp)
+    await delivery.commit(producer, rows, {}, environment.group)
 
 
 class IntakeProgress:
@@ -60,9 +54,10 @@ class IntakeProgress:
         uncommitted: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
         topics: Sequence[str] = INPUTS,
+        delivery: Delivery = EXACTLY_ONCE,
     ) -> None:
         """Two readers of those isolation levels and an admin client, all started and owned by the caller."""
-        self._group = environment.group
+        self._group = delivery.offsets_group(environment)
         self._inputs = [TopicPartition(environment.topic(short), number) for short in topics for number in range(partitions)]
         self._committed, self._uncommitted, self._admin = committed, uncommitted, admin
 
@@ -79,7 +74,8 @@ class IntakeProgress:
         """For each input the offset before which everything arrived before that instant."""
         found = await self._uncommitted.offsets_for_times(dict.fromkeys(self._inputs, instant_ms))
         ends = await self.ends()
-        return {partition: ends[partition] if at is None else at.offset for partition, at in found.items()}
+        # Where nothing came later, Kafka says no offset; the embedded broker says the first one, at no time.
+        return {partition: ends[partition] if at is None or at.timestamp < 0 else at.offset for partition, at in found.items()}
 
     async def has_reached(self, bounds: Offsets) -> bool:
         """True when no record below ``bounds`` is left to read. Transaction markers are not records, so offsets alone cannot tell."""

@@ -24,9 +24,10 @@ from engagement.records import ACTIVATION_KEY, GENESIS_KEY, LIVE_KEY, Activation
 from engagement.rulebook import Rulebook, default_rulebook_text, load_rulebook
 from streams.configuration import load_newest, read_configuration, rulebooks_partition
 from streams.connection import Connection
+from streams.delivery import Promise, ask_broker
 from streams.reading import read_to_end, reader
 from streams.topics import LOG, RULEBOOKS, STATEFUL, TOPICS, Clock, Environment, TopicSettings
-from streams.transaction import Fenced, Row, commit, make_producer
+from streams.transaction import Fenced, Row
 
 PARTITIONS = 4
 REPLICATION = 3
@@ -52,6 +53,8 @@ async def create_environment(
 ) -> Genesis:
     """Make what is missing of an environment and return its genesis; where nothing is missing, nothing changes.
 
+    Whether it delivers exactly once or at least once, the broker decides, for good: by whether it has transactions.
+
     None means: as the environment has it, else 4 partitions, the wall clock, the rulebook of the package, and as many
     replicas as the cluster has brokers, up to 3. Raises `Refused` where the environment was made with other values, and
     where a topic is gone that held its state. Of a lost ``rulebooks`` the active rulebook and the clock are written again; which key
@@ -76,23 +79,25 @@ async def _make_whole(  # noqa: PLR0917 - it has one caller
     replication: int | None,
 ) -> None:
     async with connection.admin() as admin:
-        producer = make_producer(connection, environment.transactional_id("create", 0))
+        delivery = await ask_broker(connection, environment.transactional_id("create", 0))
+        producer = delivery.make_producer(connection, environment.transactional_id("create", 0))
         await producer.start()  # fences a creation that is under way elsewhere: only one of two can write a genesis
         try:
             counts = await _partition_counts(admin, environment)
             firsts = await _first_records(connection, environment, counts)
             found = _find_genesis(environment, counts, firsts)
-            genesis = _new_genesis(partitions, clock, rulebook) if found is None else found
+            genesis = _new_genesis(partitions, clock, rulebook, delivery.promise) if found is None else found
             _refuse_difference(environment, genesis, partitions, clock, rulebook)
+            _refuse_less(environment, genesis, delivery.promise)
             _refuse_other_counts(environment, genesis, counts)
             known = await _known(connection, environment, genesis, counts) if found is not None else None
             missing = [each for each in TOPICS if each.short not in counts]
             clock_now = "wall" if known is not None and known.is_live else genesis.clock
             await _create_topics(admin, environment, genesis, missing, replication, clock=clock_now)
             if known is None:
-                await commit(producer, _first_rows(environment, genesis), {}, environment.group)
+                await delivery.commit(producer, _first_rows(environment, genesis), {}, environment.group)
             elif known.lost:
-                await commit(producer, {rulebooks_partition(environment): known.lost}, {}, environment.group)
+                await delivery.commit(producer, {rulebooks_partition(environment): known.lost}, {}, environment.group)
         finally:
             await producer.stop()
 
@@ -279,7 +284,7 @@ def _decode_genesis(value: bytes, place: str) -> Genesis:
     return genesis
 
 
-def _new_genesis(partitions: int | None, clock: Clock | None, rulebook: Rulebook | None) -> Genesis:
+def _new_genesis(partitions: int | None, clock: Clock | None, rulebook: Rulebook | None, promise: Promise) -> Genesis:
     first = load_rulebook(default_rulebook_text(), "default rulebook") if rulebook is None else rulebook
     chosen: Clock = "wall" if clock is None else clock
     return Genesis(
@@ -288,6 +293,7 @@ def _new_genesis(partitions: int | None, clock: Clock | None, rulebook: Rulebook
         day=day_of(time.time_ns() // 1_000_000) if chosen == "wall" else None,
         rulebook=first.canonical(),
         version=first.version,
+        delivery=promise,
     )
 
 
@@ -302,6 +308,15 @@ def _refuse_difference(
             if name == "rulebook version":
                 remedy = f"leave the option out, and activate it with `mqa rulebook activate FILE{environment.option}`"
             raise Refused(f"environment {environment.prefix!r}: {name} = {value}, but it was made with {made[name]}; {remedy}")
+
+
+def _refuse_less(environment: Environment, genesis: Genesis, promise: Promise) -> None:
+    if (genesis.delivery, promise) == ("exactly_once", "at_least_once"):
+        msg = (
+            f"environment {environment.prefix!r}: delivers exactly once, and this broker has no transactions: give it a broker that has, "
+            "or make another one with another --prefix"
+        )
+        raise Refused(msg)
 
 
 def _refuse_other_counts(environment: Environment, genesis: Genesis, counts: Mapping[str, int]) -> None:

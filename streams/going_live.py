@@ -24,13 +24,14 @@ from streams.clocks import clock_of
 from streams.configuration import rulebooks_partition
 from streams.connection import Connection
 from streams.days import IntakeProgress, clock_partition
+from streams.delivery import delivery_of
 from streams.genesis import read_genesis
 from streams.group import count_members
 from streams.people import refuse_other_people
 from streams.person_key import PersonKey, person_key
 from streams.reading import read_to_end, reader
 from streams.topics import INPUTS, LOG, TOPICS, Environment
-from streams.transaction import Ambiguous, Fenced, Row, commit, make_producer
+from streams.transaction import Ambiguous, Fenced, Row
 
 _SET_FOR_THE_TOPIC = 1
 """Kafka's source of a setting that the topic itself has."""
@@ -65,6 +66,7 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
     lie ahead, and where people were hashed under another key.
     """
     genesis = await read_genesis(connection, environment)
+    delivery = delivery_of(genesis)
     name = f"environment {environment.prefix!r}"
     if await clock_of(connection, environment, genesis) == "wall":
         msg = f"{name} runs by the wall clock already; only one into which a history was played can go live, and once"
@@ -79,7 +81,7 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
                 "then run this again"
             )
             raise Refused(msg)
-        producer = make_producer(connection, environment.transactional_id("clock", 0))
+        producer = delivery.make_producer(connection, environment.transactional_id("clock", 0))
         await stack.enter_async_context(producer)  # fences a player: the days that it appended until now are final
         last_day = await _last_day(committed, environment)
         if last_day is None:
@@ -90,7 +92,7 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
             raise Refused(msg)
         for topics in (INPUTS, (LOG,)):
             progress = IntakeProgress(
-                environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics
+                environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics, delivery=delivery
             )
             if not await progress.has_reached(await progress.ends()):
                 read = ", ".join(map(environment.topic, topics))
@@ -106,7 +108,7 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
         rows[clock_partition(environment)] = [(CLOCK_KEY, b"%d" % day_of(now), (), None)]
         rows[rulebooks_partition(environment)] = [live]
         try:
-            await commit(producer, rows, {}, environment.group)
+            await delivery.commit(producer, rows, {}, environment.group)
         except Ambiguous as error:
             msg = f"{name}: whether it is live now is not known ({error.__cause__ or error}); `mqa topics check{environment.option}` says"
             raise Refused(msg) from None

@@ -1,12 +1,15 @@
 """What the workers' consumer group has committed, and who is in it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeVar
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+
+from streams.connection import Connection
 
 COORDINATOR_TIMEOUT = 30.0
 PAUSE = 0.1
@@ -43,3 +46,32 @@ async def _coordinated(ask: Callable[[], Awaitable[T]]) -> T:
                 if not error.retriable:
                     raise
                 await asyncio.sleep(PAUSE)
+
+
+class Acknowledged:
+    """Commits offsets where no transaction can, for a group that has no members.
+
+    They say to others how far a state has read; its position is the truth.
+    """
+
+    def __init__(self, connection: Connection, group: str) -> None:
+        """Reaches for nothing yet."""
+        self._connection, self._group = connection, group
+        self._consumer: AIOKafkaConsumer | None = None
+        self._lock = asyncio.Lock()
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Raises the `KafkaError` of what cannot succeed."""
+        async with self._lock:
+            if self._consumer is None:
+                self._consumer = self._connection.consumer(group_id=self._group, enable_auto_commit=False)
+                await self._consumer.start()
+            if not offsets.keys() <= self._consumer.assignment():  # it must have them to commit, but never reads
+                self._consumer.assign([*self._consumer.assignment() | offsets.keys()])
+                self._consumer.pause(*self._consumer.assignment())
+            await self._consumer.commit({partition: OffsetAndMetadata(offset, "") for partition, offset in offsets.items()})
+
+    async def stop(self) -> None:
+        """Let go of the broker."""
+        if self._consumer is not None:
+            await self._consumer.stop()

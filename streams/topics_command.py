@@ -9,6 +9,7 @@ from engagement.errors import Refused
 from engagement.records import Genesis
 from streams.clocks import clock_of
 from streams.connection import Connection
+from streams.delivery import MEANINGS, delivery_of
 from streams.genesis import PARTITIONS, create_environment, delete_environment, existing_topics, read_genesis
 from streams.rulebooks import read_rulebook
 from streams.topics import CLOCKS, TOPICS, Clock, Environment
@@ -117,3 +118,4 @@ def _show(environment: Environment, genesis: Genesis, clock: Clock) -> None:
         f"environment {environment.prefix!r} is whole: {len(TOPICS)} topics, {genesis.partitions} partitions, "
         f"{clock} clock{was}, rulebook {genesis.version}"
     )
+    click.echo(f"it delivers {MEANINGS[delivery_of(genesis).promise]}")

@@ -38,27 +38,28 @@ class Ambiguous(Exception):  # noqa: N818 - as above
     """Whether the commit happened is unknown. Only a new process that reads the log can tell."""
 
 
+PRODUCER: Mapping[str, int] = {
+    "linger_ms": 2,
+    "max_batch_size": BATCH_BYTES,
+    "max_request_size": 8 << 20,
+    "request_timeout_ms": 15_000,
+    "retry_backoff_ms": 20,  # short, because Kafka 4 answers the first produces of a following transaction with a retriable error
+}
+
+
 def make_producer(connection: Connection, transactional_id: str) -> AIOKafkaProducer:
-    """Not started. A short retry pause, because Kafka 4 answers the first produces of a following transaction with a retriable error."""
-    return connection.producer(
-        transactional_id=transactional_id,
-        transaction_timeout_ms=TIMEOUT_MS,
-        linger_ms=2,
-        max_batch_size=BATCH_BYTES,
-        max_request_size=8 << 20,
-        request_timeout_ms=15_000,
-        retry_backoff_ms=20,
-    )
+    """Not started."""
+    return connection.producer(transactional_id=transactional_id, transaction_timeout_ms=TIMEOUT_MS, **PRODUCER)
 
 
 def rows_of(step: Step, changelog: TopicPartition, topic_of: Callable[[str], str]) -> dict[TopicPartition, list[Row]]:
-    """Everything a step writes, by destination. The position record comes last in the changelog."""
+    """Everything a step writes, by destination: the changelog comes last, and in it the position."""
     rows: dict[TopicPartition, list[Row]] = defaultdict(list)
-    rows[changelog] = [(key, value, (), None) for key, value in step.changelog.items()]
     for output in step.outputs:
         number = changelog.partition if output.partition is None else output.partition
         destination = TopicPartition(topic_of(output.topic), number)
         rows[destination].append((output.key, output.value, output.headers, output.timestamp))
+    rows[changelog] = [(key, value, (), None) for key, value in step.changelog.items()]
     return rows
 
 
@@ -108,7 +109,7 @@ async def send(producer: AIOKafkaProducer, rows: Mapping[TopicPartition, Sequenc
     closed: IllegalOperation | None = None
     try:
         for (topic, partition), some in rows.items():
-            for batch in _batches(producer, some):
+            for batch in batches_of(producer, some):
                 sent.append(await producer.send_batch(batch, topic, partition=partition))  # noqa: PERF401 - those sent must be known
     except IllegalOperation as error:  # the transaction failed while we were filling batches; one already sent knows why
         closed = error
@@ -121,7 +122,8 @@ async def send(producer: AIOKafkaProducer, rows: Mapping[TopicPartition, Sequenc
     return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
 
-def _batches(producer: AIOKafkaProducer, rows: Iterable[Row]) -> Iterator[Any]:
+def batches_of(producer: AIOKafkaProducer, rows: Iterable[Row]) -> Iterator[Any]:
+    """As few as the producer's batch size allows, in the order of the rows."""
     batch = producer.create_batch()
     for key, value, headers, timestamp in rows:
         fields = {"key": key, "value": value, "headers": list(headers), "timestamp": timestamp}

@@ -8,6 +8,8 @@ from uuid import uuid4
 import pytest
 
 from engagement.errors import Refused
+from streams.broker.embedded import Embedded
+from streams.broker.kafka import Kafka
 from streams.broker.libraries import java, libraries
 from streams.broker.local import LocalBroker
 from streams.connection import Connection
@@ -26,7 +28,20 @@ def kafka() -> Iterator[Connection]:
         if os.environ.get("CI"):
             pytest.fail(f"no test may go without Kafka here: {refusal}")
         pytest.skip(str(refusal))
-    with LocalBroker() as broker:
+    with LocalBroker(Kafka()) as broker:
+        yield broker.connection
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[Connection]:
+    """The embedded broker, of this run's own."""
+    try:
+        Embedded().check()
+    except Refused as refusal:
+        if os.environ.get("CI"):
+            pytest.fail(f"no test may go without the embedded broker here: {refusal}")
+        pytest.skip(str(refusal))
+    with LocalBroker(Embedded()) as broker:
         yield broker.connection
 
 

@@ -1,1 +1,1 @@
-"""A real Kafka on this machine, without Docker."""
+"""A broker on this machine, without Docker."""

@@ -5,24 +5,28 @@ import sys
 
 import click
 
+from streams.broker.kinds import chosen_kind
 from streams.broker.local import start_background, stop_background
 from streams.broker.state import read_state
 
 
 @click.group()
 def broker() -> None:
-    """Run a real Kafka on this machine.
+    """Run a broker on this machine, without Docker.
 
-    Needs Java 17 and Maven, no Docker. One broker a user: every checkout finds the same one.
+    A real Kafka where Java 17 and Maven are there, else the embedded broker, which delivers at least once. One broker a user: every
+    checkout finds the same one.
     """
 
 
 @broker.command()
-def start() -> None:
-    """Start a broker that runs until `mqa broker stop`. The first start fetches Kafka (54 MB)."""
-    state, fresh = start_background()
+@click.option("--kafka", "name", flag_value="kafka", help="A real Kafka; needs Java 17 and Maven.")
+@click.option("--embedded", "name", flag_value="embedded", help="The embedded broker: in memory, without transactions.")
+def start(name: str | None) -> None:
+    """Start a broker that runs until `mqa broker stop`. The first start of Kafka fetches it (54 MB)."""
+    state, fresh = start_background(chosen_kind(name))
     click.echo(
-        f"Kafka {'runs now' if fresh else 'was running already'} at {state.bootstrap} (process {state.pid}); "
+        f"{state.title} {'runs now' if fresh else 'was running already'} at {state.bootstrap} (process {state.pid}); "
         "`mqa broker stop` ends it and deletes what it stores"
     )
     chosen = os.environ.get("KAFKA_BOOTSTRAP")
@@ -44,4 +48,4 @@ def status() -> None:
     if state is None:
         click.echo("no broker is running; `mqa broker start` starts one")
         sys.exit(1)
-    click.echo(f"Kafka runs at {state.bootstrap} (process {state.pid})")
+    click.echo(f"{state.title} runs at {state.bootstrap} (process {state.pid})")

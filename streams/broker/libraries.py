@@ -29,12 +29,19 @@ def libraries() -> Path:
     Several processes may ask at once: one fetches, the others wait for it. A fetch that was cut off leaves nothing that
     could be taken for a whole one.
     """
-    whole = cache_folder() / f"kafka-{VERSION}" / "libs"
+    whole = _whole()
     if not whole.exists():
         with locked(whole.parent / "fetching"):
             if not whole.exists():
                 _fetch(whole)
     return whole
+
+
+def check_programs() -> None:
+    """Raise `Refused` where a program is missing that a start needs: Java, and Maven while nothing is fetched."""
+    java()
+    if not _whole().exists():
+        _program("mvn")
 
 
 @contextmanager
@@ -44,6 +51,10 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _whole() -> Path:
+    return cache_folder() / f"kafka-{VERSION}" / "libs"
 
 
 def _fetch(whole: Path) -> None:

@@ -1,4 +1,4 @@
-"""A real Apache Kafka on this machine without Docker: one KRaft node on free ports, its log thrown away when it stops.
+"""A broker on this machine without Docker, on free ports, its log thrown away when it stops (which one: `streams.broker.kinds`).
 
 `LocalBroker` ends with the process that started it, however that one ends. `start_background` leaves one running until
 `stop_background`. All of them block: on a running event loop call them through ``asyncio.to_thread``.
@@ -13,15 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from types import TracebackType
 from typing import Self
 
 from engagement.errors import Refused
 from streams.broker.cache import cache_folder
-from streams.broker.libraries import java, libraries, locked
+from streams.broker.kinds import Kind, chosen_kind
+from streams.broker.libraries import locked
 from streams.broker.state import BrokerState, forget_state, last_state, process_start, read_state, write_state
 from streams.connection import Connection
 
@@ -31,16 +32,13 @@ READY_SECONDS = 90.0
 ATTEMPTS = 3
 """A free port can be taken by another before the broker binds it; then other ports are tried."""
 
-_HERE = Path(__file__).parent
-_CLUSTER = "bXFhLWxvY2FsLWJyb2tlcg"  # any UUID in base64; each broker is a cluster by itself
-_BROKER_JVM = ("-Xmx1g", "-XX:-UsePerfData", f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}")
-_FORMAT_JVM = ("-Xmx256m", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", _BROKER_JVM[-1])  # lives a second
-
 
 class LocalBroker:
     """A broker for tests and demos: ``with LocalBroker() as broker: use(broker.connection)``."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind | None = None) -> None:
+        """``kind``: None for the one that `chosen_kind` finds. Raises `Refused` where that is none."""
+        self.kind = chosen_kind() if kind is None else kind
         self._running: _Running | None = None
 
     @property
@@ -57,7 +55,7 @@ class LocalBroker:
     def start(self) -> str:
         """Start it, wait until it answers, return its address; `Refused` with the end of its log where it does not."""
         assert self._running is None, "the broker is started already"
-        self._running = _launch(kept=True)
+        self._running = _launch(self.kind, kept=True)
         return self._running.bootstrap
 
     def stop(self) -> None:
@@ -84,20 +82,23 @@ class LocalBroker:
         self.stop()
 
 
-def start_background() -> tuple[BrokerState, bool]:
-    """Have a broker run in the background: its state, and whether this call started it."""
+def start_background(kind: Kind | None = None) -> tuple[BrokerState, bool]:
+    """Have a broker run in the background: its state, and whether this call started it. ``kind``: as `LocalBroker` takes it."""
     with locked(cache_folder() / "broker.lock"):
         state = read_state()
         if state is not None:
             return state, False
         _sweep()
-        running = _launch(kept=False)
+        chosen = chosen_kind() if kind is None else kind
+        running = _launch(chosen, kept=False)
         running.process.returncode = 0  # left running on purpose, of which Popen would warn
         started = process_start(running.process.pid)
         if started is None:
-            msg = f"the local Kafka ended as soon as it was ready; {_last_words(running.folder)}"
+            msg = f"{chosen.title} ended as soon as it was ready; {_last_words(running.folder)}"
             raise Refused(msg)
-        state = BrokerState(pid=running.process.pid, started=started, bootstrap=running.bootstrap, folder=str(running.folder))
+        state = BrokerState(
+            pid=running.process.pid, started=started, bootstrap=running.bootstrap, folder=str(running.folder), title=chosen.title
+        )
         write_state(state)
         return state, True
 
@@ -125,6 +126,7 @@ def _sweep() -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Running:
     process: subprocess.Popen[bytes]  # the broker, or its keeper
+    command: Sequence[str]  # that runs the broker
     folder: Path
     bootstrap: str
 
@@ -144,9 +146,9 @@ class _Running:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _launch(*, kept: bool) -> _Running:
+def _launch(kind: Kind, *, kept: bool) -> _Running:
     for _ in range(ATTEMPTS):
-        running = _spawn(kept=kept)
+        running = _spawn(kind, kept=kept)
         try:
             if asyncio.run(_ready(running)):
                 return running
@@ -157,54 +159,45 @@ def _launch(*, kept: bool) -> _Running:
         running.end()
         if "Address already in use" not in last_words:
             break
-    msg = f"the local Kafka did not start: {last_words}; it needs Java 17 or later and 1 GB of memory, or set KAFKA_BOOTSTRAP=host:port"
+    msg = f"{kind.title} did not start: {last_words}; it needs {kind.needs}, or set KAFKA_BOOTSTRAP=host:port"
     raise Refused(msg)
 
 
-def _spawn(*, kept: bool) -> _Running:
-    """Format a fresh folder and start a broker on it."""
+def _spawn(kind: Kind, *, kept: bool) -> _Running:
+    """Prepare a fresh folder and start a broker on it."""
+    kind.check()
     home = cache_folder() / "brokers"
     home.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="broker-", dir=home))
-    listener, controller = _free_ports()
-    settings = folder / "server.properties"
-    template = Template((_HERE / "server.properties").read_text())
-    settings.write_text(template.substitute(listener=listener, controller=controller, folder=folder))
+    listener, other = _free_ports()
     with _log(folder).open("ab") as log:
-        format_log = [java(), *_FORMAT_JVM, "-cp", _jars(), "kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(settings)]
-        subprocess.run(format_log, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)  # noqa: S603 - paths of ours
-    return _serve(folder, f"127.0.0.1:{listener}", kept=kept)
+        command = kind.prepare(folder, listener, other, log)
+    return _serve(command, folder, f"127.0.0.1:{listener}", kept=kept)
 
 
-def _serve(folder: Path, bootstrap: str, *, kept: bool) -> _Running:
-    """Start a broker on a formatted folder."""
+def _serve(command: Sequence[str], folder: Path, bootstrap: str, *, kept: bool) -> _Running:
+    """Start a broker on a folder that is prepared."""
+    keeper = [sys.executable, "-m", "streams.broker.keeper", str(folder)] if kept else []
     with _log(folder).open("ab") as log:
-        command = [java(), *_BROKER_JVM, "-cp", _jars(), "kafka.Kafka", str(folder / "server.properties")]
-        if kept:
-            command = [sys.executable, "-m", "streams.broker.keeper", str(folder), *command]
         process = subprocess.Popen(  # noqa: S603 - paths of ours
-            command,
+            [*keeper, *command],
             stdin=subprocess.PIPE if kept else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C in a terminal is for us to answer, not for the broker
         )
-    return _Running(process=process, folder=folder, bootstrap=bootstrap)
+    return _Running(process=process, command=command, folder=folder, bootstrap=bootstrap)
 
 
 def _again(ended: _Running) -> _Running:
     """Start a broker where another has ended."""
-    running = _serve(ended.folder, ended.bootstrap, kept=True)
+    running = _serve(ended.command, ended.folder, ended.bootstrap, kept=True)
     if asyncio.run(_ready(running)):
         return running
     last_words = _last_words(running.folder)
     running.end()
-    msg = f"the local Kafka at {ended.bootstrap} did not start again: {last_words}"
+    msg = f"the local broker at {ended.bootstrap} did not start again: {last_words}"
     raise Refused(msg)
-
-
-def _jars() -> str:
-    return f"{libraries()}/*"
 
 
 async def _ready(running: _Running) -> bool:

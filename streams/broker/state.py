@@ -19,6 +19,7 @@ class BrokerState(msgspec.Struct, kw_only=True, frozen=True):
     started: str  # as `process_start` says
     bootstrap: str
     folder: str  # its log data, removed when it is stopped
+    title: str = "Kafka"  # what it is, for people
 
 
 def process_start(pid: int) -> str | None:

@@ -21,12 +21,13 @@ from engagement.machine import CLOCK_KEY
 from streams.clocks import clock_of
 from streams.connection import Connection
 from streams.days import IntakeProgress, Offsets, append_day, clock_partition
+from streams.delivery import Delivery, delivery_of
 from streams.genesis import read_genesis
 from streams.history.arrivals import Arrival
 from streams.history.lines import MOST_DAYS_APART
 from streams.reading import read_to_end, reader
 from streams.topics import INPUTS, LOG, Environment
-from streams.transaction import BATCH_BYTES, Fenced, Row, make_producer, send
+from streams.transaction import BATCH_BYTES, Fenced, Row, send
 
 Compression = Literal["none", "gzip", "lz4", "zstd", "snappy"]
 
@@ -48,12 +49,13 @@ class Player:
         intake: IntakeProgress,
         qualify: IntakeProgress,
         patience: float,
+        delivery: Delivery,
     ) -> None:
         """Clients owned by the caller; started but for ``clock``, whose start takes the clock from another. ``patience`` in seconds."""
         self.partitions = partitions
         self.last_day: int | None = None  # None: no day has begun yet
         self._clock_reader, self._clock_read_to, self._has_clock = clock_reader, 0, False
-        self._environment, self._patience = environment, patience
+        self._environment, self._patience, self._delivery = environment, patience, delivery
         self._clock, self._producer, self._intake, self._qualify = clock, producer, intake, qualify
 
     async def begin(self, day: int) -> None:
@@ -66,7 +68,7 @@ class Player:
         first = day if self.last_day is None else self.last_day + 1
         for each in range(first, day + 1):
             try:
-                await append_day(self._clock, self._environment, self.partitions, each)
+                await append_day(self._clock, self._environment, self.partitions, each, self._delivery)
             except Fenced:
                 msg = f"environment {self._environment.prefix!r}: another `mqa play` has taken over; let one play at a time"
                 raise Refused(msg) from None
@@ -164,11 +166,13 @@ async def open_player(
             "make one of its own with `mqa topics create --prefix NAME- --clock played`"
         )
         raise Refused(msg)
+    delivery = delivery_of(genesis)
     async with AsyncExitStack() as stack:
-        clock = make_producer(connection, environment.transactional_id("clock", 0))
+        clock = delivery.make_producer(connection, environment.transactional_id("clock", 0))
         stack.push_async_callback(clock.stop)
         producer = connection.producer(
-            enable_idempotence=True,  # a retried batch would come twice
+            # A retried batch would come twice; without, intake drops the second as duplicates.
+            enable_idempotence=delivery.promise == "exactly_once",
             compression_type=None if compression == "none" else compression,
             max_batch_size=BATCH_BYTES,
             max_request_size=8 << 20,
@@ -179,7 +183,9 @@ async def open_player(
         uncommitted = await stack.enter_async_context(reader(connection, "read_uncommitted"))
         admin = await stack.enter_async_context(connection.admin())
         intake, qualify = (
-            IntakeProgress(environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics)
+            IntakeProgress(
+                environment, genesis.partitions, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics, delivery=delivery
+            )
             for topics in (INPUTS, (LOG,))
         )
         player = Player(
@@ -191,6 +197,7 @@ async def open_player(
             intake=intake,
             qualify=qualify,
             patience=patience,
+            delivery=delivery,
         )
         await player.look_at_clock()
         yield player

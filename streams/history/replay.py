@@ -15,6 +15,7 @@ from engagement.machine import Output
 from engagement.rulebook import Rulebook, default_rulebook_text, load_rulebook
 from streams.configuration import newest_rulebook
 from streams.connection import Connection
+from streams.delivery import Promise, delivery_of
 from streams.genesis import PARTITIONS, read_genesis
 from streams.history.arrivals import arrivals_by_day, reading_history
 from streams.history.compare import Comparison
@@ -81,10 +82,10 @@ def replay(
         return
     environment, connection = Environment(prefix), Connection.find(bootstrap)
     with _writing(output, is_quiet=compare) as tell:
-        comparison = asyncio.run(_replay_log(connection, environment, batch, tell, compare=compare))
+        comparison, promise = asyncio.run(_replay_log(connection, environment, batch, tell, compare=compare))
     if comparison is not None:
-        click.echo("\n".join(comparison.lines()))
-        if not comparison.holds:
+        click.echo("\n".join(comparison.lines(promise)))
+        if not comparison.keeps(promise):
             sys.exit(DIFFERS)
 
 
@@ -109,7 +110,9 @@ def _replay_history(file: Path, partitions: int, rulebook: Rulebook, batch: int,
         click.echo(f"{last - first + 1} days, {iso_day(first)} to {iso_day(last)}, in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
 
 
-async def _replay_log(connection: Connection, environment: Environment, batch: int, tell: Tell, *, compare: bool) -> Comparison | None:
+async def _replay_log(
+    connection: Connection, environment: Environment, batch: int, tell: Tell, *, compare: bool
+) -> tuple[Comparison | None, Promise]:
     await connection.wait_until_ready()
     genesis = await read_genesis(connection, environment)
     comparison = None
@@ -123,7 +126,7 @@ async def _replay_log(connection: Connection, environment: Environment, batch: i
     rulebook = await newest_rulebook(connection, environment)  # none that is older than what was replayed
     _summarize(engine, rulebook, [*fates_lines(where_events_ended(fates, engine.fates)), records_line(engine.fates)])
     click.echo(f"in {seconds:.1f} s ({engine.fates['in'] / max(seconds, 0.001):,.0f} log records/s)", err=True)
-    return comparison
+    return comparison, delivery_of(genesis).promise
 
 
 def _summarize(engine: LogReplay, rulebook: Rulebook, heading: list[str]) -> None:

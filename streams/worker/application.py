@@ -17,6 +17,8 @@ from engagement.qualify import Qualify
 from engagement.records import Genesis
 from engagement.rulebook import Rulebook
 from streams.connection import Connection
+from streams.delivery import MEANINGS, Delivery, delivery_of
+from streams.group import Acknowledged
 from streams.identity import make_identity
 from streams.person_key import PersonKey
 from streams.topics import INPUTS, LOG, Clock, Environment
@@ -60,6 +62,7 @@ class EngagementApp(faust.App):
     assignor_of_units: UnitAssignor
     rulebooks: RulebookWatch | None  # None where it has no intake
     health: HealthServer | None
+    acknowledged: Acknowledged
     _watch: asyncio.Task[None]
 
     async def on_start(self) -> None:
@@ -79,6 +82,7 @@ class EngagementApp(faust.App):
             await self.rulebooks.stop()
         if self.health is not None:
             await self.health.stop()
+        await self.acknowledged.stop()
         await super().on_shutdown()
 
     def _create_directories(self) -> None:
@@ -137,6 +141,10 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
     roles = {role: topics_of[role] for role in settings.roles}
     app.assignor_of_units = UnitAssignor(topics_of)
     metrics = Metrics()
+    app.acknowledged = Acknowledged(connection, delivery_of(settings.genesis).offsets_group(environment))
+    delivery = delivery_of(settings.genesis, app.acknowledged.commit)
+    metrics.delivery.labels(delivery.promise).set(1)
+    log.info("delivers %s", MEANINGS[delivery.promise])
     rulebooks = RulebookWatch(
         connection=connection,
         environment=environment,
@@ -150,11 +158,12 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
         app,
         roles=roles,
         make_fold=_folds(settings, rulebooks),
-        make_clock=_clocks(settings, app, metrics, rulebooks) if settings.clock == "wall" else None,
+        make_clock=_clocks(settings, app, metrics, rulebooks, delivery) if settings.clock == "wall" else None,
         connection=connection,
         environment=environment,
         metrics=metrics,
         limits=limits,
+        delivery=delivery,
     )
     app.on_partitions_revoked.connect(app.ownership.on_revoked)
     app.on_partitions_assigned.connect(app.ownership.on_assigned)
@@ -193,7 +202,7 @@ def _folds(settings: WorkerSettings, rulebooks: RulebookWatch) -> Any:
     return make_fold
 
 
-def _clocks(settings: WorkerSettings, app: EngagementApp, metrics: Metrics, rulebooks: RulebookWatch) -> Any:
+def _clocks(settings: WorkerSettings, app: EngagementApp, metrics: Metrics, rulebooks: RulebookWatch, delivery: Delivery) -> Any:
     def make_clock(unit: Unit) -> DayClock:
         last_day = settings.genesis.day if unit.clock_row is None else int(unit.clock_row)
         assert last_day is not None, "an environment has a day in its genesis, or was played until a day before it went live"
@@ -208,6 +217,7 @@ def _clocks(settings: WorkerSettings, app: EngagementApp, metrics: Metrics, rule
             metrics=metrics,
             fenced=lambda _: app.ownership.fenced(unit),
             failed=lambda error: app.ownership.failed(unit, error),
+            delivery=delivery,
         )
 
     return make_clock

@@ -13,10 +13,11 @@ from aiokafka import AIOKafkaProducer
 from engagement.days import day_of, iso_day, midnight
 from engagement.machine import CLOCK_KEY
 from streams.connection import Connection
-from streams.days import IntakeProgress, Offsets, append_day, broker_time, clock_partition
+from streams.days import IntakeProgress, Offsets, append_day, clock_partition
+from streams.delivery import EXACTLY_ONCE, Delivery
 from streams.reading import read_to_end, reader
 from streams.topics import Environment
-from streams.transaction import Fenced, make_producer
+from streams.transaction import Fenced, Row
 from streams.worker.metrics import Metrics
 
 log = logging.getLogger("mqa.clock")
@@ -44,13 +45,14 @@ class DayClock:
         metrics: Metrics,
         fenced: Callable[[Fenced], None],
         failed: Callable[[BaseException], None],
+        delivery: Delivery = EXACTLY_ONCE,
     ) -> None:
         """``last_day`` as found in the clock's partition below offset ``restored_to``; ``now`` in ms; ``skew_ms``: how far off it may be.
 
         ``fenced`` is called when another clock took over; ``failed`` ends the worker: days must not stop coming while it looks alive.
         """
         self._connection, self._environment, self._partitions = connection, environment, partitions
-        self._last_day, self._restored_to = last_day, restored_to
+        self._last_day, self._restored_to, self._delivery = last_day, restored_to, delivery
         self._now, self._skew_ms, self._metrics, self._fenced, self._failed = now, skew_ms, metrics, fenced, failed
         self._ends: tuple[int, Offsets] | None = None  # a day, and where the inputs ended when all before its midnight was read
         self._stopping = asyncio.Event()
@@ -71,7 +73,7 @@ class DayClock:
     async def _run(self) -> None:
         try:
             async with AsyncExitStack() as stack:
-                producer = make_producer(self._connection, self._environment.transactional_id("clock", 0))
+                producer = self._delivery.make_producer(self._connection, self._environment.transactional_id("clock", 0))
                 await stack.enter_async_context(producer)  # fences the clock before: what it appended until now is final
                 committed = await stack.enter_async_context(reader(self._connection))
                 uncommitted = await stack.enter_async_context(reader(self._connection, "read_uncommitted"))
@@ -80,7 +82,14 @@ class DayClock:
                     for record in records:
                         if record.key == CLOCK_KEY and record.value is not None:
                             self._last_day = int(record.value)
-                progress = IntakeProgress(self._environment, self._partitions, committed=committed, uncommitted=uncommitted, admin=admin)
+                progress = IntakeProgress(
+                    self._environment,
+                    self._partitions,
+                    committed=committed,
+                    uncommitted=uncommitted,
+                    admin=admin,
+                    delivery=self._delivery,
+                )
                 while not self._stopping.is_set():
                     await self._sleep(await self.tick(producer, progress))
         except Fenced as error:
@@ -111,7 +120,8 @@ class DayClock:
         self._metrics.day_delay.set(max(0, waiting_ms) / 1000)
         if waiting_ms < 0:
             return min(SLEEP_AT_MOST, -waiting_ms / 1000)
-        broker_ms = await broker_time(producer, self._environment)
+        said: Row = (CLOCK_KEY, b"%d" % self._last_day, (), None)
+        broker_ms = await self._delivery.append_time(producer, clock_partition(self._environment), said)
         skew_ms = self._now() - broker_ms
         self._metrics.clock_skew.set(skew_ms / 1000)
         allowed_ms = self._skew_ms()
@@ -126,7 +136,7 @@ class DayClock:
             return LOOK_AGAIN
         if not await self._intake_is_through(day, progress):
             return LOOK_AGAIN
-        await asyncio.wait_for(append_day(producer, self._environment, self._partitions, day), APPEND_TIMEOUT)
+        await asyncio.wait_for(append_day(producer, self._environment, self._partitions, day, self._delivery), APPEND_TIMEOUT)
         self._last_day = day
         log.info("day %s begins", iso_day(day))
         return 0.0 if day_of(self._now()) > day else LOOK_AGAIN

@@ -16,6 +16,7 @@ from engagement.written import shown
 from streams.clocks import clock_of
 from streams.configuration import newest_rulebook
 from streams.connection import Connection
+from streams.delivery import delivery_of
 from streams.genesis import read_genesis
 from streams.people import agree_on_people
 from streams.person_key import person_key
@@ -130,7 +131,7 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
     _refuse_unread(options["accept_loss"], environment, genesis.partitions)
     rulebook = await newest_rulebook(connection, environment)
     key = person_key(clock)
-    await agree_on_people(connection, environment, genesis.partitions, key)
+    await agree_on_people(connection, environment, genesis.partitions, key, delivery_of(genesis))
     return {
         "connection": connection,
         "environment": environment,

@@ -37,6 +37,8 @@ class Metrics:
         self.restoring = Gauge("mqa_restoring_units", "Units being restored now.", registry=registry)
         # The rulebook that intake goes by: 1 under its version, and nothing under any other.
         self.rulebook = Gauge("mqa_rulebook_info", "The rulebook that intake goes by.", ["version"], registry=registry)
+        # Which promise the environment keeps: 1 under `exactly_once` or `at_least_once`.
+        self.delivery = Gauge("mqa_delivery_info", "How tier changes are delivered.", ["promise"], registry=registry)
         # Units folded by this worker.
         self.units = Gauge("mqa_units", "Units owned by this worker.", ["role"], registry=registry)
         # The rule day of each log partition, in days since 1970: a partition that lags shows here.

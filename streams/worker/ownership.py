@@ -17,6 +17,7 @@ from aiokafka.structs import TopicPartition
 from engagement.errors import Refused
 from engagement.machine import Fold
 from streams.connection import Connection
+from streams.delivery import EXACTLY_ONCE, Delivery
 from streams.topics import Environment
 from streams.transaction import Fenced
 from streams.worker.assignor import UnitId
@@ -57,12 +58,14 @@ class Ownership:
         environment: Environment,
         metrics: Metrics,
         limits: Limits,
+        delivery: Delivery = EXACTLY_ONCE,
         end_process: Callable[[int, str], NoReturn] | None = None,
     ) -> None:
         """``roles``: role -> full topic names. ``make_clock`` is None where days are played. ``end_process``: see `end`, its default."""
         self._end = end if end_process is None else end_process
         self._app, self._roles, self._make_fold, self._make_clock = app, roles, make_fold, make_clock
         self._connection, self._environment, self._metrics, self._limits = connection, environment, metrics, limits
+        self._delivery = delivery
         self._role_of = {topic: role for role, topics in roles.items() for topic in topics}
         self._units: dict[UnitId, Unit] = {}
         self._clock: DayClock | None = None
@@ -196,6 +199,7 @@ class Ownership:
             owner=self,
             turns=self._turns,
             limits=self._limits,
+            delivery=self._delivery,
         )
         try:
             if await unit.open(stale) and not stale():
@@ -214,7 +218,9 @@ class Ownership:
     async def _close(self, identities: Iterable[UnitId]) -> None:
         if CLOCK_UNIT in identities:
             await self._stop_clock()
-        await asyncio.gather(*(self._units.pop(identity).close() for identity in list(identities)))
+        # One that was fenced meanwhile has gone by itself
+        units = [self._units.pop(identity) for identity in list(identities) if identity in self._units]
+        await asyncio.gather(*(unit.close() for unit in units))
 
     def _start_clock(self) -> None:
         unit = self._units.get(CLOCK_UNIT)

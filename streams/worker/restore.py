@@ -22,11 +22,13 @@ async def restore(
     *,
     stale: Callable[[], bool],
     beside: dict[bytes, bytes],
+    exact: bool = True,
 ) -> int | None:
     """Load the whole changelog into ``fold``; returns the end it read to, None where ``stale`` said that nobody wants it any more.
 
     The caller has fenced the unit's last owner before: no transaction of it can still be open, so the end that is read
-    here is the end of its state. ``beside`` is given what is no part of the fold: the landmarks, and in intake's unit 0 the clock's row.
+    here is the end of its state (at least once: it is not fenced, and may write on). ``exact``: see `Fold.loaded`.
+    ``beside`` is given what is no part of the fold: the landmarks, and in intake's unit 0 the clock's row.
     """
     # Not the last stable offset: beside this unit the clock writes here, and while a transaction of its is open, what we committed
     # lies behind it and would be missed.
@@ -40,7 +42,7 @@ async def restore(
                 fold.load(record.key, record.value)
         if stale():
             return None
-    fold.loaded()
+    fold.loaded(exact=exact)
     return end
 
 
@@ -54,8 +56,12 @@ async def check_sources(
     changelog: TopicPartition,
     landmarks: Mapping[str, Landmark],
     accept_loss: Collection[str],
+    committed: Mapping[TopicPartition, int],
 ) -> dict[str, int]:
     """Raise `Refused` where state and topics contradict each other: going on would lose or double events without a word.
+
+    ``committed`` is what the group had committed before the state was read: whoever was slow to read it may have been followed by a newer
+    owner, which has moved on since.
 
     ``accept_loss`` names (``topic/partition``) where a person takes it that records were lost unread; returns from which offset those of
     these topics are to be read where some were, by topic.
@@ -66,7 +72,6 @@ async def check_sources(
         raise Refused(msg)
     begin = await consumer.beginning_offsets(partitions)
     end = await consumer.end_offsets(partitions)
-    committed = await _committed(connection, environment.group, partitions)
     restarts: dict[str, int] = {}
     for partition in partitions:
         topic, first = partition.topic, begin[partition]
@@ -110,6 +115,7 @@ async def _holds(connection: Connection, partition: TopicPartition, last: Landma
     return found is not None and landmark(found) == last
 
 
-async def _committed(connection: Connection, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+async def committed_now(connection: Connection, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    """Next offset by partition, as the group has committed it."""
     async with connection.admin() as admin:
         return await committed_offsets(admin, group, partitions)

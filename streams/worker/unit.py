@@ -17,13 +17,14 @@ from engagement.errors import Refused
 from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold, Position, Record, Step
 from engagement.qualify import QualifyPosition
 from streams.connection import Connection
+from streams.delivery import EXACTLY_ONCE, Delivery
 from streams.reading import reader
 from streams.topics import CHANGELOGS, DEAD_LETTERS, Environment
-from streams.transaction import Fenced, Row, commit, make_producer, rows_of
+from streams.transaction import Fenced, Row, rows_of
 from streams.worker import landmarks
 from streams.worker.assignor import UnitId
 from streams.worker.metrics import Metrics
-from streams.worker.restore import check_sources, restore
+from streams.worker.restore import check_sources, committed_now, restore
 from streams.worker.transport import Chunk
 
 log = logging.getLogger("mqa.worker")
@@ -79,6 +80,7 @@ class Unit:
         owner: Owner,
         turns: asyncio.Semaphore,
         limits: "Limits",
+        delivery: Delivery = EXACTLY_ONCE,
     ) -> None:
         """Reaches for nothing yet. ``turns`` bounds how many units of the worker are in a transaction at once."""
         self.identity, self.fold = identity, fold
@@ -88,9 +90,10 @@ class Unit:
         self.clock_row: bytes | None = None  # beside the state of intake's unit 0: the last day appended
         self.restored_to = 0  # offset in the changelog
         self._connection, self._environment, self._metrics, self._owner = connection, environment, metrics, owner
-        self._turns, self._limits = turns, limits
+        self._turns, self._limits, self._delivery = turns, limits, delivery
         self._size = min(SMALLEST_STEP, limits.batch)  # records and touched rows of the next step
-        self._producer = make_producer(connection, environment.transactional_id(self.role, self.number))
+        self._group = delivery.offsets_group(environment)
+        self._producer = delivery.make_producer(connection, environment.transactional_id(self.role, self.number))
         self._queue: asyncio.Queue[Chunk] = asyncio.Queue()
         self._held = 0  # records in the queue
         self._room = asyncio.Event()
@@ -112,14 +115,16 @@ class Unit:
         began = asyncio.get_running_loop().time()
         await asyncio.wait_for(self._producer.start(), START_TIMEOUT)
         beside: dict[bytes, bytes] = {}
+        committed = await committed_now(self._connection, self._group, self.sources)
         async with reader(self._connection) as consumer:
-            end = await restore(self._connection, consumer, self.changelog, self.fold, stale=stale, beside=beside)
+            exact = self._delivery.promise == "exactly_once"
+            end = await restore(self._connection, consumer, self.changelog, self.fold, stale=stale, beside=beside, exact=exact)
             if end is None:
                 return False
             self.restored_to = end
             self.clock_row = beside.get(CLOCK_KEY)
             self._landmarks = landmarks.decode(beside.get(LANDMARKS_KEY, b"{}"))
-            restarts = await self._check_sources(consumer, self._limits.accept_loss)
+            restarts = await self._check_sources(consumer, self._limits.accept_loss, committed)
         rows: dict[TopicPartition, list[Row]] = {}
         if restarts:
             log.warning("%s: records were lost, which was accepted; reading on from %s", self, restarts)
@@ -128,7 +133,7 @@ class Unit:
             rows = self._rows(step, self._landmarks)
             self.fold.accept(step)  # before the commit for once: where that fails, so does the opening
         # The broker forgets what an empty group committed after a week; the clock asks the group how far intake has read.
-        await asyncio.wait_for(commit(self._producer, rows, self.positions(), self._environment.group), COMMIT_TIMEOUT)
+        await self._commit(rows, self.positions())
         seconds = asyncio.get_running_loop().time() - began
         self._metrics.restore.labels(self.role, self.number).set(seconds)
         self._observe_position(self.fold.position)
@@ -138,14 +143,17 @@ class Unit:
 
     async def still_fits(self) -> bool:
         """Whether the sources are still those of the state. To be asked while it is paused, after which a topic may be another one."""
+        committed = await committed_now(self._connection, self._group, self.sources)
         async with reader(self._connection) as consumer:
             try:
-                await self._check_sources(consumer, ())
+                await self._check_sources(consumer, (), committed)
             except Refused:
                 return False  # `open` says why, or that it was accepted
         return True
 
-    async def _check_sources(self, consumer: AIOKafkaConsumer, accept_loss: Collection[str]) -> dict[str, int]:
+    async def _check_sources(
+        self, consumer: AIOKafkaConsumer, accept_loss: Collection[str], committed: Mapping[TopicPartition, int]
+    ) -> dict[str, int]:
         return await check_sources(
             self._connection,
             consumer,
@@ -155,6 +163,7 @@ class Unit:
             changelog=self.changelog,
             landmarks=self._landmarks,
             accept_loss=accept_loss,
+            committed=committed,
         )
 
     def positions(self) -> dict[TopicPartition, int]:
@@ -247,12 +256,15 @@ class Unit:
         began = asyncio.get_running_loop().time()
         offsets = {TopicPartition(topic, self.number): offset for topic, offset in step.positions.items()}
         marks = self._landmarks | landmarks.landmarks(records[: step.consumed])
-        aborts = await asyncio.wait_for(commit(self._producer, self._rows(step, marks), offsets, self._environment.group), COMMIT_TIMEOUT)
+        aborts = await self._commit(self._rows(step, marks), offsets)
         before = self.fold.position
         self.fold.accept(step)
         self._landmarks = marks
         self._observe(before.fates, step, asyncio.get_running_loop().time() - began, aborts)
         return step.consumed
+
+    async def _commit(self, rows: Mapping[TopicPartition, Sequence[Row]], offsets: Mapping[TopicPartition, int]) -> int:
+        return await asyncio.wait_for(self._delivery.commit(self._producer, rows, offsets, self._group), COMMIT_TIMEOUT)
 
     def _rows(self, step: Step, marks: landmarks.Landmarks) -> dict[TopicPartition, list[Row]]:
         rows = rows_of(step, self.changelog, self._environment.topic)

@@ -149,6 +149,7 @@ def test_a_record_that_the_account_has_is_skipped():
     result = run(Log().signal(0, "page"))
     position = json.loads(result.changelog[POSITION_KEY] or b"")
     position["next"][TOPIC] = 4  # state ahead of its position, as after a crash without transactions
+    del position["sources"]
     fold = restored(result.changelog | {POSITION_KEY: json.dumps(position).encode()})
     step = fold.step(Log().signal(0, "page").records, 100)
     assert step.position.fates["skipped"] == 1

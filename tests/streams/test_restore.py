@@ -15,7 +15,7 @@ from streams.genesis import create_environment
 from streams.reading import read_to_end, reader
 from streams.topics import LOG, Environment
 from streams.transaction import commit, make_producer, rows_of
-from streams.worker.restore import check_sources, restore
+from streams.worker.restore import check_sources, committed_now, restore
 
 
 class Log:
@@ -46,6 +46,7 @@ class Log:
     async def open(self) -> Qualify:
         fold = Qualify(topic=self.source.topic, partition=0)
         async with make_producer(self.kafka, "qualify"), reader(self.kafka) as consumer:  # fenced: the last commit is whole
+            committed = await committed_now(self.kafka, self.environment.group, [self.source])
             await restore(self.kafka, consumer, self.changelog, fold, stale=lambda: False, beside={})
             await check_sources(
                 self.kafka,
@@ -56,6 +57,7 @@ class Log:
                 changelog=self.changelog,
                 landmarks={},
                 accept_loss=(),
+                committed=committed,
             )
         return fold
 

@@ -78,10 +78,10 @@ async def test_the_older_of_two_owners_is_fenced_and_writes_nothing(kafka: Conne
     assert await contents(kafka, changes) == [b"newer"]
 
 
-def test_a_steps_outputs_go_to_their_own_partition_or_the_units():
+def test_a_steps_outputs_go_to_their_own_partition_or_the_units_and_its_state_comes_last():
     changelog = TopicPartition("p-accounts-changelog", 3)
     outputs = [Output("tier-changes", b"k", b"v"), Output("account-log", b"k", b"w", partition=1)]
     step = Step({b"k": b"state", b"gone": None}, outputs, {}, 1, Position())
     rows = rows_of(step, changelog, lambda short: "p-" + short)
-    assert list(rows) == [changelog, TopicPartition("p-tier-changes", 3), TopicPartition("p-account-log", 1)]
+    assert list(rows) == [TopicPartition("p-tier-changes", 3), TopicPartition("p-account-log", 1), changelog]
     assert rows[changelog] == [(b"k", b"state", (), None), (b"gone", None, (), None)]

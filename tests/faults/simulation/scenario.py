@@ -1,0 +1,116 @@
+"""What a seed stands for: a history, a number of workers, and what happens to them."""
+
+from dataclasses import dataclass
+from random import Random
+
+import msgspec
+
+from engagement.days import MS_PER_DAY, iso_instant, midnight, parse_day
+from engagement.events import Family
+from engagement.rulebook import load_rulebook
+from streams.history.arrivals import Arrival
+from streams.identity import partition_of
+
+PARTITIONS = 2
+FIRST_DAY = parse_day("2025-01-01")
+_TEXT = """
+    window: 4d
+    history_days: 105
+    intake: {dedupe_window: 90d}
+    signals:
+      page: {points: 1, half_life: 1d}
+      pricing: {points: 5, half_life: 2d}
+      download: {points: 12, half_life: 1d}
+    roles: {anonymous: 1}
+    stage:
+      engaged: {enter: {score: %s}, keep: {score: 2}}
+      mqa: {enter: {score: 15, people: 2}, keep: {score: 6}, dwell: 1d}
+    tier:
+      tier_3: {enter: {stage: mqa}, keep: {score: 1}}
+    """
+RULEBOOK, OTHER_RULEBOOK = load_rulebook(_TEXT % 5, "first"), load_rulebook(_TEXT % 4, "activated")
+ACCOUNTS = ("acme.com", "beta.com", "core.com", "delta.com", "epsilon.com", "zeta.com")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One input record, and what must become of it."""
+
+    arrival: Arrival
+    id: str | None  # None: it can only be a dead letter
+    is_repeat: bool  # an event of that id came before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Everything that is decided before the simulation begins."""
+
+    seed: int
+    days: tuple[tuple[Event, ...], ...]
+    workers: int
+    batch: int
+    activates_on: int | None  # the day on which `OTHER_RULEBOOK` is activated
+    is_wall: bool  # days come from the clock of whoever owns intake's unit 0, not from a player
+    latency: float  # seconds that a request or an answer takes, on average
+    trouble: float  # how likely one is lost
+    kill_every: float  # seconds of the simulation, on average; likewise
+    freeze_every: float
+    outage_every: float
+    storm_every: float  # workers that come and go
+    seconds: float  # for which faults happen
+
+
+def scenario(seed: int) -> Scenario:
+    """Draw one."""
+    random = Random(seed)
+    days = tuple(_day(random, number) for number in range(random.randint(3, 6)))
+    return Scenario(
+        seed=seed,
+        days=days,
+        workers=random.choice((1, 2, 2, 3)),
+        batch=random.choice((1, 2, 3, 7, 50)),
+        activates_on=random.choice((None, random.randrange(len(days)))),
+        is_wall=random.random() < 1 / 4,
+        latency=random.choice((0.001, 0.01, 0.1)),
+        trouble=random.choice((0.0, 0.02, 0.1)),
+        kill_every=random.choice((2.0, 6.0, 20.0)),
+        freeze_every=random.choice((4.0, 12.0, 60.0)),
+        outage_every=random.choice((15.0, 60.0, 1000.0)),
+        storm_every=random.choice((8.0, 40.0, 1000.0)),
+        seconds=random.choice((20.0, 60.0)),
+    )
+
+
+def _day(random: Random, number: int) -> tuple[Event, ...]:
+    events: list[Event] = []
+    at = midnight(FIRST_DAY + number)
+    for nth in range(random.randint(0, 14)):
+        received = at + (nth + 1) * MS_PER_DAY // 20
+        earlier = [each for each in events if each.id is not None]
+        if earlier and random.random() < 0.1:
+            again = random.choice(earlier)
+            events.append(Event(arrival=again.arrival._replace(received_at=received), id=again.id, is_repeat=True))
+        elif random.random() < 0.08:
+            partition = random.randrange(PARTITIONS)
+            events.append(
+                Event(arrival=Arrival(random.choice(list(Family)), partition, received, b"acme.com", b"{"), id=None, is_repeat=False)
+            )
+        else:
+            events.append(_signal(random, f"e{number}-{nth}", received))
+    return tuple(events)
+
+
+def _signal(random: Random, name: str, received: int) -> Event:
+    account = random.choice(ACCOUNTS)
+    email = f"{random.choice('abc')}@{account}"
+    key = email.encode()
+    partition = partition_of(key, PARTITIONS)
+    if random.random() < 0.15:
+        partition = (partition + 1) % PARTITIONS
+    value = {
+        "id": name,
+        "kind": random.choice(("page", "page", "pricing", "download")),
+        "occurred_at": iso_instant(received - random.randint(0, MS_PER_DAY)),
+        "email": email,
+    }
+    return Event(arrival=Arrival(Family.INTENT_SIGNALS, partition, received, key, msgspec.json.encode(value)), id=name, is_repeat=False)

@@ -1,0 +1,103 @@
+"""What must be true when everything has come to rest, computed from the log alone by the pure folds."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from aiokafka.structs import TopicPartition
+
+from engagement.intake import IntakePosition
+from engagement.machine import POSITION_KEY, RESERVED_KEYS, PlainRecord
+from engagement.qualify import Qualify, QualifyPosition
+from engagement.records import DAY_KEY, Signal, decode
+from streams.topics import CHANGELOGS, DEAD_LETTERS, INPUTS, LOG, TIER_CHANGES, Environment
+from tests.faults.simulation.broker import Broker
+from tests.faults.simulation.scenario import PARTITIONS, Event, Scenario
+
+
+def problems(broker: Broker, environment: Environment, told: Scenario) -> Iterator[str]:
+    """Say everything that is not as it must be; nothing where all is well."""
+    events = [event for day in told.days for event in day]
+    logs = [list(broker.visible(TopicPartition(environment.topic(LOG), number))) for number in range(PARTITIONS)]
+    yield from _intake_problems(broker, environment, events)
+    yield from _log_problems(logs, events)
+    for number, log in enumerate(logs):
+        yield from _qualify_problems(broker, environment, number, log, is_wall=told.is_wall)  # by the clock days never end
+
+
+def _intake_problems(broker: Broker, environment: Environment, events: Sequence[Event]) -> Iterator[str]:
+    fates: Counter[str] = Counter()
+    for number in range(PARTITIONS):
+        rows = _state(broker, TopicPartition(environment.topic(CHANGELOGS["intake"]), number))
+        position = msgspec.json.decode(rows.get(POSITION_KEY, b"{}"), type=IntakePosition)
+        fates.update(position.fates)
+        for short in INPUTS:
+            at = TopicPartition(environment.topic(short), number)
+            left, _ = broker.partition(at).read(position.next.get(at.topic, 0), 10**9, "read_committed")
+            if left:
+                yield f"intake/{number}: {len(left)} records of {at.topic} are not read"
+    expected = Counter(
+        {
+            "in": len(events),
+            "dead:malformed_json": sum(event.id is None for event in events),
+            "filtered:duplicate": sum(event.is_repeat for event in events),
+            "counted": sum(event.id is not None and not event.is_repeat for event in events),
+        }
+    )
+    fates.pop("rerouted", None)
+    if fates != +expected:
+        yield f"intake: fates {dict(fates)}, expected {dict(+expected)}"
+    dead = sum(1 for number in range(PARTITIONS) for _ in broker.visible(TopicPartition(environment.topic(DEAD_LETTERS), number)))
+    if dead != expected["dead:malformed_json"]:
+        yield f"dead letters: {dead}, expected {expected['dead:malformed_json']}"
+
+
+def _log_problems(logs: Sequence[Sequence[PlainRecord]], events: Sequence[Event]) -> Iterator[str]:
+    entries = [[decode(record.value or b"") for record in log] for log in logs]
+    found = Counter(entry.id for log in entries for entry in log if isinstance(entry, Signal))
+    expected = Counter(event.id for event in events if event.id is not None and not event.is_repeat)
+    if found != expected:
+        yield f"log: lost {sorted((expected - found).elements())}, double {sorted((found - expected).elements())}"
+    days = [[record.value for record in log if record.key == DAY_KEY] for log in logs]
+    if any(each != days[0] for each in days):
+        yield f"log: the partitions' days differ: {days}"
+
+
+def _qualify_problems(broker: Broker, environment: Environment, number: int, log: Sequence[PlainRecord], *, is_wall: bool) -> Iterator[str]:
+    state = _state(broker, TopicPartition(environment.topic(CHANGELOGS["qualify"]), number))
+    position = msgspec.json.decode(state.get(POSITION_KEY, b"{}"), type=QualifyPosition)
+    reached = position.next.get(environment.topic(LOG), 0)
+    fold = Qualify(topic=environment.topic(LOG), partition=number)
+    expected: list[tuple[bytes | None, bytes | None]] = []
+    expected_rows: dict[bytes, bytes | None] = {}
+    records = [record for record in log if record.offset < reached]
+    left = [record for record in log if record.offset >= reached and not (is_wall and record.key == DAY_KEY)]
+    if left:
+        yield f"qualify/{number}: {len(left)} log records are not folded"
+    while records:
+        step = fold.step(records, 1_000)
+        expected += [(output.key, output.value) for output in step.outputs if output.topic == TIER_CHANGES]
+        expected_rows |= {key: value for key, value in step.changelog.items() if key not in RESERVED_KEYS}
+        fold.accept(step)
+        records = records[step.consumed :]
+    told = [(record.key, record.value) for record in broker.visible(TopicPartition(environment.topic(TIER_CHANGES), number))]
+    if told != expected:
+        lost, double = Counter(expected) - Counter(told), Counter(told) - Counter(expected)
+        yield f"qualify/{number}: {len(told)} tier changes told, {len(expected)} expected: {lost.total()} lost, {double.total()} too many"
+    rows = {key: value for key, value in state.items() if key not in RESERVED_KEYS}
+    if rows != expected_rows:
+        yield f"qualify/{number}: the state differs from that of the log"
+    kept = msgspec.structs.replace(position, next={})
+    if kept != msgspec.structs.replace(fold.position, next={}):
+        yield f"qualify/{number}: the position {kept} differs from that of the log {fold.position}"
+
+
+def _state(broker: Broker, changelog: TopicPartition) -> dict[bytes, bytes]:
+    rows: dict[bytes, bytes] = {}
+    for record in broker.visible(changelog):
+        assert record.key is not None, "a changelog is compacted"
+        if record.value is None:
+            rows.pop(record.key, None)
+        else:
+            rows[record.key] = record.value
+    return rows
