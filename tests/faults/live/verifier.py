@@ -64,17 +64,17 @@ class Verifier:
         self._next: defaultdict[TopicPartition, int] = defaultdict(int)
         self.verdict = Verdict()
 
-    async def watch(self) -> None:
-        """Look again and again until it is cancelled, through absences of the broker."""
+    async def watch(self, pause: float = PAUSE) -> None:
+        """Look again and again, ``pause`` seconds between, until it is cancelled, through absences of the broker."""
         while True:
             try:
                 async with reader(self._connection) as consumer:
                     while True:
                         await self._look(consumer)
                         self.verdict.looks += 1
-                        await asyncio.sleep(PAUSE)
+                        await asyncio.sleep(pause)
             except (KafkaError, OSError):
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(pause)
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         """First what was told, then the log: what was told must be due by then."""
