@@ -107,7 +107,14 @@ async def test_a_plain_faust_agent_tells_tier_changes_right_until_it_is_killed_a
                 kills += 1
                 await agent.tells(BETWEEN_KILLS)
                 await _look(verifier)
-                print("kill", monotonic() - began, await agent._told(), verifier.verdict.double, verifier.verdict.mismatch, verifier.verdict.looks)
+                print(
+                    "kill",
+                    monotonic() - began,
+                    await agent._told(),
+                    verifier.verdict.double,
+                    verifier.verdict.mismatch,
+                    verifier.verdict.looks,
+                )
         finally:
             agent.end()
             watching.cancel()
