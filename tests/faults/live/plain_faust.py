@@ -23,6 +23,40 @@ SLICE = 10_000
 SESSION_SECONDS = 6.0
 
 
+class States:
+    """The folds of the partitions that are ours, and their rows in the table."""
+
+    def __init__(self, table: Any, log: str) -> None:
+        self._table, self._log = table, log
+        self._folds: dict[int, Qualify] = {}
+
+    def forget(self) -> None:
+        """Whoever has the partitions next, and be it we, reads the table."""
+        self._folds.clear()
+
+    def of(self, number: int) -> Qualify:
+        if number not in self._folds:
+            self._folds[number] = self._restored(number)
+        return self._folds[number]
+
+    def accept(self, number: int, step: Step) -> None:
+        for key, value in step.changelog.items():
+            if value is None:
+                self._table.pop(_row_key(number, key), None)
+            else:
+                self._table[_row_key(number, key)] = value
+        self._folds[number].accept(step)
+
+    def _restored(self, number: int) -> Qualify:
+        prefix = _row_key(number, b"")
+        rows = {key.removeprefix(prefix): value for key, value in self._table.items() if key.startswith(prefix)}
+        fold = Qualify(topic=self._log, partition=number)
+        for key in sorted(rows, key=POSITION_KEY.__eq__):  # what the position vouches for comes before it
+            fold.load(key, rows[key])
+        fold.loaded(exact=False)
+        return fold
+
+
 def create_app(connection: Connection, environment: Environment, partitions: int, *, name: str, folder: Path) -> Any:
     """Settings are Faust's own but for what lets a killed worker come back at once, as ours does."""
     app = faust.App(
@@ -37,52 +71,27 @@ def create_app(connection: Connection, environment: Environment, partitions: int
         table_standby_replicas=0,
         web_enabled=False,
     )
-    log = app.topic(environment.topic(LOG), key_serializer="raw", value_serializer="raw")
-    destinations = {
-        short: app.topic(environment.topic(short), key_serializer="raw", value_serializer="raw") for short in (TIER_CHANGES, DEAD_LETTERS)
+    topics = {
+        short: app.topic(environment.topic(short), key_serializer="raw", value_serializer="raw")
+        for short in (LOG, TIER_CHANGES, DEAD_LETTERS)
     }
-    rows = app.Table("accounts", key_type=bytes, value_type=bytes, partitions=partitions)
-    folds: dict[int, Qualify] = {}  # of the partitions that are ours
-
-    def fold_of(number: int) -> Qualify:
-        if number not in folds:
-            folds[number] = restored(number)
-        return folds[number]
-
-    def restored(number: int) -> Qualify:
-        fold = Qualify(topic=environment.topic(LOG), partition=number)
-        prefix = _row_key(number, b"")
-        state = {key.removeprefix(prefix): value for key, value in rows.items() if key.startswith(prefix)}
-        for key in sorted(state, key=lambda key: key == POSITION_KEY):  # what the position vouches for comes before it
-            fold.load(key, state[key])
-        fold.loaded(exact=False)
-        return fold
-
-    def keep(number: int, step: Step) -> None:
-        for key, value in step.changelog.items():
-            if value is None:
-                rows.pop(_row_key(number, key), None)
-            else:
-                rows[_row_key(number, key)] = value
+    states = States(app.Table("accounts", key_type=bytes, value_type=bytes, partitions=partitions), environment.topic(LOG))
 
     @app.on_partitions_revoked.connect
     async def forget(*_: Any, **__: Any) -> None:
-        folds.clear()
+        states.forget()
 
-    @app.agent(log)
+    @app.agent(topics[LOG])
     async def qualify(stream: Any) -> None:
         async for event in stream.events():
             record = _record(event.message)
-            fold = fold_of(record.partition)
             is_folded = False
             while not is_folded:  # a day record may need several steps
-                step = fold.step([record], SLICE)
+                step = states.of(record.partition).step([record], SLICE)
                 for output in step.outputs:
-                    await destinations[output.topic].send(
-                        key=output.key, value=output.value, partition=record.partition, headers=dict(output.headers)
-                    )
-                keep(record.partition, step)
-                fold.accept(step)
+                    destination, headers = topics[output.topic], dict(output.headers)
+                    await destination.send(key=output.key, value=output.value, partition=record.partition, headers=headers)
+                states.accept(record.partition, step)
                 is_folded = step.consumed == 1
 
     return app
