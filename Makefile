@@ -38,6 +38,10 @@ check: $(READY) ## format, lint, types, import contracts, tests
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
+.PHONY: simulate-faults
+simulate-faults: $(READY) ## the commit unit under every fault in a simulation; SEEDS=0-9999 plays so many
+	@$(BIN)/python -m tests.faults.simulation --seeds $(or $(SEEDS),0-9999)
+
 .PHONY: faults
 faults: $(READY) ## half an hour of kills, zombies, outages and fail points on a real Kafka (FAULTS="--form middle --seed 2")
 	@$(BIN)/python -m tests.faults.live $(FAULTS)
@@ -45,10 +49,6 @@ faults: $(READY) ## half an hour of kills, zombies, outages and fail points on a
 .PHONY: soak
 soak: $(READY) ## an hour of steady load with random faults: what grows? (SOAK="--hours 8")
 	@$(BIN)/python -m tests.faults.live.soak $(SOAK)
-
-.PHONY: simulate-faults
-simulate-faults: $(READY) ## the commit unit under every fault in a simulation; SEEDS=0-9999 plays so many
-	@$(BIN)/python -m tests.faults.simulation --seeds $(or $(SEEDS),0-9999)
 
 .PHONY: format
 format: $(READY) ## write the files as `make check` wants them

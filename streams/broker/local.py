@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +25,7 @@ from streams.broker.libraries import locked
 from streams.broker.state import BrokerState, forget_state, last_state, process_start, read_state, write_state
 from streams.connection import Connection
 
+LOOK_AGAIN = 0.05
 READY_SECONDS = 90.0
 """A start takes about four; a machine under load needs longer."""
 
@@ -126,7 +126,7 @@ def _sweep() -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Running:
     process: subprocess.Popen[bytes]  # the broker, or its keeper
-    command: Sequence[str]  # that runs the broker
+    command: list[str]  # the broker's
     folder: Path
     bootstrap: str
 
@@ -175,12 +175,12 @@ def _spawn(kind: Kind, *, kept: bool) -> _Running:
     return _serve(command, folder, f"127.0.0.1:{listener}", kept=kept)
 
 
-def _serve(command: Sequence[str], folder: Path, bootstrap: str, *, kept: bool) -> _Running:
-    """Start a broker on a folder that is prepared."""
-    keeper = [sys.executable, "-m", "streams.broker.keeper", str(folder)] if kept else []
+def _serve(command: list[str], folder: Path, bootstrap: str, *, kept: bool) -> _Running:
+    """Start a broker on a folder that is ready for it."""
+    program = [sys.executable, "-m", "streams.broker.keeper", str(folder), *command] if kept else command
     with _log(folder).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - paths of ours
-            [*keeper, *command],
+            program,
             stdin=subprocess.PIPE if kept else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -196,20 +196,20 @@ def _again(ended: _Running) -> _Running:
         return running
     last_words = _last_words(running.folder)
     running.end()
-    msg = f"the local broker at {ended.bootstrap} did not start again: {last_words}"
+    msg = f"the local Kafka at {ended.bootstrap} did not start again: {last_words}"
     raise Refused(msg)
 
 
 async def _ready(running: _Running) -> bool:
     """Whether the broker came to answer; False where it ended or took too long."""
-    deadline = time.monotonic() + READY_SECONDS
-    while running.process.poll() is None and time.monotonic() < deadline:
-        try:
-            await Connection(bootstrap=running.bootstrap).wait_until_ready(1)
-        except Refused:
-            continue
-        return True
-    return False
+    # One wait, not many short ones: a client that is cancelled while it connects leaves its socket open
+    answer = asyncio.create_task(Connection(bootstrap=running.bootstrap).wait_until_ready(READY_SECONDS))
+    while not answer.done() and running.process.poll() is None:
+        await asyncio.wait([answer], timeout=LOOK_AGAIN)
+    if not answer.done():
+        answer.cancel()
+        await asyncio.wait([answer])
+    return not answer.cancelled() and answer.exception() is None
 
 
 def _free_ports() -> tuple[int, int]:

@@ -36,7 +36,13 @@ class FaultRun:
         """``mutant``: what breaks every worker, which must then be found out."""
         self._broker, self._connection, self._plan, self._seed, self._tell = broker, broker.connection, plan, seed, tell
         self._environment = Environment("faults-")
-        self._crew = Crew(self._connection, self._environment, folder, options=("--session-timeout", str(SESSION_SECONDS)), mutant=mutant)
+        self._crew = Crew(
+            self._connection,
+            self._environment,
+            folder,
+            options=("--session-timeout", str(SESSION_SECONDS), "--log-level", "INFO"),
+            mutant=mutant,
+        )
         self._progress = Progress(self._connection, self._environment, PARTITIONS)
         self._verifier = Verifier(self._connection, self._environment, PARTITIONS)
         self.injector = Injector(broker, self._crew, self._progress, plan=plan, seed=seed, tell=tell)
@@ -61,6 +67,7 @@ class FaultRun:
             await self._under_faults()
             await self._crew.dismiss_all()
         except Exception:
+            self._tell(f"the load stood at day {self._feed.day - FIRST_DAY}, disturbed {self._feed.disturbances} times")
             for name in self._crew.names:
                 self._tell(f"the last that {name} said:\n{self._crew.said(name)[-LAST_BYTES:]}")
             raise
