@@ -15,7 +15,7 @@ from streams.genesis import create_environment
 from streams.reading import read_to_end, reader
 from streams.topics import CHANGELOGS, LOG, TIER_CHANGES, Environment
 from streams.transaction import Row, commit, make_producer, rows_of
-from tests.faults.live.verifier import Verdict, Verifier
+from tests.faults.live.verifier import Verdict, Verifier, transactions_ended
 
 DAY = 20_000
 ACCOUNTS = ("one.example", "two.example", "three.example")
@@ -37,6 +37,7 @@ class World:
             await commit(producer, {self._log: rows}, {}, self._environment.group)
 
     async def fold(self, spoilt: Callable[[Step], Step]) -> None:
+        await transactions_ended(self._kafka, [self._log])
         fold = Qualify(topic=self._log.topic, partition=0)
         async with reader(self._kafka) as consumer, make_producer(self._kafka, f"{self._environment.prefix}worker") as producer:
             records = [record async for batch in read_to_end(consumer, self._log) for record in batch]

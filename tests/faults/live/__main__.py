@@ -22,6 +22,7 @@ from tests.faults.live.scenarios.masses import masses
 from tests.faults.live.scenarios.restatement import restatement
 from tests.faults.live.scenarios.skew import skew
 from tests.faults.live.scenarios.stage import Outcome
+from tests.faults.mutants import MUTANTS
 
 
 class Form(NamedTuple):
@@ -46,8 +47,11 @@ FAILED = 1
 @click.option("--form", type=click.Choice(list(FORMS)), default="full", show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Only this part; may be said several times.")
+@click.option(
+    "--mutant", type=click.Choice(sorted(MUTANTS)), help="Break the workers first: then the part `faults`, all that is run, must fail."
+)
 @click.option("--report", metavar="FILE", help="Write the figures there as JSON.")
-def main(form: str, seed: int, only: tuple[str, ...], report: str | None) -> None:
+def main(form: str, seed: int, only: tuple[str, ...], mutant: str | None, report: str | None) -> None:
     """Break what can be broken, and count what was lost."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -68,9 +72,9 @@ def main(form: str, seed: int, only: tuple[str, ...], report: str | None) -> Non
             "restatement": lambda: restatement(connection, folder, accounts=chosen.restated, tell=tell),
             "masses": lambda: masses(connection, folder, accounts=chosen.accounts, falling=chosen.accounts * 2 // 3, tell=tell),
         }
-        for part in only or PARTS:
+        for part in only or (PARTS if mutant is None else PARTS[:1]):
             if part == "faults":
-                run = FaultRun(broker, folder, plan=chosen.plan, seed=seed, tell=tell)
+                run = FaultRun(broker, folder, plan=chosen.plan, seed=seed, tell=tell, mutant=mutant)
                 asyncio.run(run.run())
                 lines, sections[part], broken = run.lines(), run.report(), run.complaints
             else:

@@ -76,8 +76,18 @@ class Crew:
     ``endings``: whoever ended by itself and was started again; ``refusals``: whoever left the decision to a person, and was not.
     """
 
-    def __init__(self, connection: Connection, environment: Environment, folder: Path, *, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        environment: Environment,
+        folder: Path,
+        *,
+        options: Sequence[str] = (),
+        mutant: str | None = None,
+    ) -> None:
+        """``options`` are those of `mqa worker`; ``mutant``: what breaks every worker (see `tests.faults.mutants`)."""
         self._connection, self._environment, self._folder, self._options = connection, environment, folder, options
+        self._faults = () if mutant is None else ("--mutant", mutant)
         self._hands: dict[str, Hand] = {}
         self._lives: Counter[str] = Counter()
         self.endings: list[Ending] = []
@@ -101,7 +111,9 @@ class Crew:
         """Start a worker; ``faults`` are options of `tests.faults.live.worker`, and hold for this life of it."""
         self._lives[name] += 1
         folder = self._folder / f"{name}-{self._lives[name]}"
-        self._hands[name] = Hand(self._connection, self._environment, name, folder=folder, options=self._options, faults=faults)
+        self._hands[name] = Hand(
+            self._connection, self._environment, name, folder=folder, options=self._options, faults=(*self._faults, *faults)
+        )
 
     async def dismiss(self, name: str) -> None:
         """Ask it to stop; it must, with status 0."""

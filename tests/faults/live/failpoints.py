@@ -88,7 +88,7 @@ class FailingProducer(AIOKafkaProducer):
 
     def __init__(self, *, trap: Trap, transactional_id: str, **options: Any) -> None:
         super().__init__(transactional_id=transactional_id, **options)
-        self._trap, self._role = trap, transactional_id.rsplit("-", 2)[1]
+        self._trap, self._role = trap, _role(transactional_id)
         self._first: Any = None  # batch of the transaction under way
         self.client.send = partial(self._send, self.client.send)
 
@@ -130,6 +130,11 @@ class FailingProducer(AIOKafkaProducer):
         setting = self._trap.springs(point, self._role)
         if setting is not None:
             os.kill(os.getpid(), setting.signal)
+
+
+def _role(transactional_id: str) -> str:
+    """Whose producer it is; a mutant may have appended something to the id."""
+    return transactional_id.rpartition("mqa-")[2].partition("-")[0]
 
 
 def failing(trap: Trap) -> Any:

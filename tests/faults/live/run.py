@@ -32,11 +32,16 @@ Tell = Callable[[str], None]
 class FaultRun:
     """Made, then `run`; everything of it lives in ``folder`` and on ``broker``."""
 
-    def __init__(self, broker: LocalBroker, folder: Path, *, plan: Plan, seed: int, tell: Tell) -> None:
+    def __init__(self, broker: LocalBroker, folder: Path, *, plan: Plan, seed: int, tell: Tell, mutant: str | None = None) -> None:
+        """``mutant``: what breaks every worker, which must then be found out."""
         self._broker, self._connection, self._plan, self._seed, self._tell = broker, broker.connection, plan, seed, tell
         self._environment = Environment("faults-")
         self._crew = Crew(
-            self._connection, self._environment, folder, options=("--session-timeout", str(SESSION_SECONDS), "--log-level", "INFO")
+            self._connection,
+            self._environment,
+            folder,
+            options=("--session-timeout", str(SESSION_SECONDS), "--log-level", "INFO"),
+            mutant=mutant,
         )
         self._progress = Progress(self._connection, self._environment, PARTITIONS)
         self._verifier = Verifier(self._connection, self._environment, PARTITIONS)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,6 +18,10 @@ from streams.topics import CHANGELOGS, LOG, TIER_CHANGES, Environment
 from tests.faults.live.oracle import Oracle
 
 PAUSE = 5.0
+ENDED_SECONDS = 60.0
+"""A broker ends the transactions of the dead within 20 s, and looks for them every 10."""
+
+READ = (LOG, TIER_CHANGES, CHANGELOGS["qualify"])
 
 
 class _Identity(msgspec.Struct):
@@ -64,17 +69,17 @@ class Verifier:
         self._next: defaultdict[TopicPartition, int] = defaultdict(int)
         self.verdict = Verdict()
 
-    async def watch(self) -> None:
-        """Look again and again until it is cancelled, through absences of the broker."""
+    async def watch(self, pause: float = PAUSE) -> None:
+        """Look again and again, ``pause`` seconds between, until it is cancelled, through absences of the broker."""
         while True:
             try:
                 async with reader(self._connection) as consumer:
                     while True:
                         await self._look(consumer)
                         self.verdict.looks += 1
-                        await asyncio.sleep(PAUSE)
+                        await asyncio.sleep(pause)
             except (KafkaError, OSError):
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(pause)
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         """First what was told, then the log: what was told must be due by then."""
@@ -117,6 +122,10 @@ class Verifier:
     async def at_rest(self) -> Verdict:
         """All workers have ended, nothing is left to fold: every account's tier changes and state."""
         verdict = self.verdict
+        await transactions_ended(
+            self._connection,
+            [TopicPartition(self._environment.topic(short), number) for short in READ for number in range(self._partitions)],
+        )
         async with reader(self._connection) as consumer:
             await self._look(consumer)
             for number in range(self._partitions):
@@ -156,3 +165,12 @@ class Verifier:
         if unread or reached < self.oracle.read_to(number, log.topic) or position.cursor is not None:
             self.verdict.note(f"position of {log}: {position}, {unread} records unread")
             self.verdict.unread += not unread
+
+
+async def transactions_ended(connection: Connection, partitions: Sequence[TopicPartition]) -> None:
+    """Wait until what is there now is visible or aborted: a commit is answered before its records can be read. Raises TimeoutError."""
+    async with reader(connection, "read_uncommitted") as uncommitted:
+        ends = await uncommitted.end_offsets(partitions)
+    async with reader(connection) as committed, asyncio.timeout(ENDED_SECONDS):
+        while any(end < ends[partition] for partition, end in (await committed.end_offsets(partitions)).items()):  # noqa: ASYNC110 - a broker tells nobody
+            await asyncio.sleep(0.02)

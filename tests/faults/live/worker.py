@@ -1,4 +1,4 @@
-"""A worker that can be made to fail: ``python -m tests.faults.live.worker [--trap FILE] [--clock-shift MS] worker OPTIONS...``.
+"""A worker that can be made to fail: ``python -m tests.faults.live.worker [--trap FILE] [--clock-shift MS] [--mutant NAME] worker ...``.
 
 Beyond that it is the product's own command line.
 """
@@ -33,6 +33,7 @@ def run(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--trap", type=Path, help="file that sets a fail point")
     parser.add_argument("--clock-shift", type=int, default=0, metavar="MS", help="how far this machine's clock is ahead")
+    parser.add_argument("--mutant", metavar="NAME", help="break the product: one of tests.faults.mutants")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     chosen = parser.parse_args(arguments)
     sys.argv = ["mqa", *chosen.command]  # before Faust is imported, which reads it
@@ -43,6 +44,10 @@ def run(arguments: list[str]) -> None:
 
         shift_ns = chosen.clock_shift * 1_000_000
         application.time_ns = lambda: time_ns() + shift_ns  # type: ignore[attr-defined]  # the worker's one clock
+    if chosen.mutant is not None:
+        from tests.faults.mutants import MUTANTS  # noqa: PLC0415 - imports Faust
+
+        MUTANTS[chosen.mutant]()
     main()
 
 
