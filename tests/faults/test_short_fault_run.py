@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engagement.errors import Refused
+from streams.broker.kafka import Kafka
 from streams.broker.libraries import java, libraries
 from streams.broker.local import LocalBroker
 from streams.connection import Connection
@@ -22,7 +23,7 @@ def test_kills_a_zombie_guests_an_outage_and_every_fail_point_lose_nothing_and_d
         libraries()
     except Refused as refusal:
         pytest.skip(f"Kafka is at {kafka.bootstrap}, but none can be stopped and started here: {refusal}")
-    with LocalBroker() as broker:
+    with LocalBroker(Kafka()) as broker:
         run = FaultRun(broker, tmp_path, plan=PLAN, seed=1, tell=print)
         asyncio.run(run.run())
     assert run.complaints == [], "\n".join(run.lines())

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from streams.broker.kafka import Kafka
 from streams.broker.local import LocalBroker
 from tests.faults.live.figures import write_report
 from tests.faults.live.injector import Plan
@@ -64,7 +65,7 @@ def main(form: str, seed: int, only: tuple[str, ...], mutant: str | None, report
     complaints: list[str] = []
     sections: dict[str, Any] = {"form": form, "seed": seed}
     chosen = FORMS[form]
-    with tempfile.TemporaryDirectory(prefix="mqa-faults-") as name, LocalBroker() as broker:
+    with tempfile.TemporaryDirectory(prefix="mqa-faults-") as name, LocalBroker(Kafka()) as broker:
         folder, connection = Path(name), broker.connection
         scenarios: dict[str, Callable[[], Coroutine[Any, Any, Outcome]]] = {
             "losses": lambda: losses(connection, folder, tell=tell),

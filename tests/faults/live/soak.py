@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from streams.broker.kafka import Kafka
 from streams.broker.local import LocalBroker
 from streams.genesis import create_environment
 from streams.topics import CHANGELOGS, Environment
@@ -139,7 +140,7 @@ def main(hours: float, seed: int, report: str | None) -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     began = monotonic()
-    with tempfile.TemporaryDirectory(prefix="mqa-soak-") as folder, LocalBroker() as broker:
+    with tempfile.TemporaryDirectory(prefix="mqa-soak-") as folder, LocalBroker(Kafka()) as broker:
         soak = Soak(
             broker,
             Path(folder),
