@@ -49,7 +49,7 @@ QUIET_DAYS = 6
 DAY_SECONDS = 12.0
 """How long a day lasts where days come by the clock."""
 
-EXPECTED = "^(Ambiguous|TimeoutError|NotEnoughReplicasError)|was fenced twice|expelled from the group|a transaction did not end"
+EXPECTED = "^(Ambiguous|NotEnoughReplicasError|the broker did not answer in time)|was fenced twice|expelled from the group|a transaction did not end"
 """Why a worker may say that it is to be started again."""
 
 PATIENCE = 400.0
