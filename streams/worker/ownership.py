@@ -42,6 +42,8 @@ TOO_CLOSE = 60.0
 EXPULSIONS_AT_MOST = 3
 WATCH_SECONDS = 1.0
 TELL_SECONDS = 60.0
+STUCK_SECONDS = 60.0
+"""Without a unit opened, a batch restored, a rebalance begun or ended for so long, a worker that is not ready never will be."""
 
 
 class Ownership:
@@ -77,6 +79,7 @@ class Ownership:
         self._expelled_at: list[float] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.ready = False
+        self._sign_at = 0.0  # when something last came of joining the group and opening units
 
     def positions(self) -> dict[TopicPartition, int]:
         """Where to fetch from, over all units."""
@@ -99,6 +102,7 @@ class Ownership:
         """Before a rebalance: let running transactions end, begin none. Memory is kept, most units come back."""
         self.ready = False
         self._revoked = True
+        self._give_sign()
         try:
             async with asyncio.timeout(self._app.conf.broker_session_timeout / 2):
                 await asyncio.gather(*(unit.pause() for unit in self._units.values()))
@@ -108,6 +112,7 @@ class Ownership:
     async def on_assigned(self, *_: Any, **__: Any) -> None:
         """Nothing is awaited here: aiokafka sends no heartbeat until this returns."""
         self._revoked = False
+        self._give_sign()
 
     async def on_rebalance_complete(self, *_: Any, **__: Any) -> None:
         """After it: make the units equal to the assignment. Faust then calls `ChunkConsumer.perform_seek` and resumes."""
@@ -135,6 +140,7 @@ class Ownership:
             rebalance = app.rebalancing_count
 
             def stale() -> bool:
+                self._give_sign()
                 return self._revoked or app.rebalancing_count != rebalance or app.should_stop
 
             membership = consumer.membership
@@ -270,6 +276,8 @@ class Ownership:
         """Take no more chunks for it; open it anew if it is still ours."""
         if self._units.get(unit.identity) is unit:
             del self._units[unit.identity]
+            self.ready = False
+            self._give_sign()
         self._spawn(self._reopen(unit))
 
     def _expelled(self) -> None:
@@ -281,7 +289,8 @@ class Ownership:
             self._end(BROKEN, f"expelled from the group {EXPULSIONS_AT_MOST} times within a minute: do two workers run under one --name?")
 
     async def watch(self) -> None:
-        """Once a minute say what was folded; end on an error of the group that Faust does not look at: the worker would look alive."""
+        """Once a minute say what was folded; end where the worker would only look alive: at an error of the group, and when stuck."""
+        self._give_sign()
         told, told_at = self._metrics.totals(), asyncio.get_running_loop().time()
         while True:
             if asyncio.get_running_loop().time() - told_at > TELL_SECONDS:
@@ -292,7 +301,15 @@ class Ownership:
             error = self._app.consumer.join_error()
             if error is not None:
                 self._end(REFUSED, f"the group {self._environment.group!r} refuses this worker: {error!r}; see who else is in it")
+            if not self.ready and asyncio.get_running_loop().time() - self._sign_at > STUCK_SECONDS:
+                self._end(
+                    BROKEN,
+                    f"for {STUCK_SECONDS:g} s nothing came of joining the group and opening units: a client is stuck; start it again",
+                )
             await asyncio.sleep(WATCH_SECONDS)
+
+    def _give_sign(self) -> None:
+        self._sign_at = asyncio.get_running_loop().time()
 
     async def _reopen(self, unit: Unit) -> None:
         if unit.identity == CLOCK_UNIT:

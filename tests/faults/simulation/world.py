@@ -49,7 +49,10 @@ QUIET_DAYS = 6
 DAY_SECONDS = 12.0
 """How long a day lasts where days come by the clock."""
 
-EXPECTED = "^(Ambiguous|NotEnoughReplicasError|the broker did not answer in time)|was fenced twice|expelled from the group|a transaction did not end"
+EXPECTED = re.compile(
+    "^(Ambiguous|NotEnoughReplicasError|the broker did not answer in time)"
+    "|was fenced twice|expelled from the group|a transaction did not end|a client is stuck"
+)
 """Why a worker may say that it is to be started again."""
 
 PATIENCE = 400.0
@@ -243,7 +246,7 @@ class _World:
             if process not in self._running:
                 return  # its last step goes on to its end
             self.faults[f"ended {status}"] += 1
-            if status in {1, 2} or (status == BROKEN and not re.search(EXPECTED, words)):
+            if status in {1, 2} or (status == BROKEN and not EXPECTED.search(words)):
                 self.complaints.append(f"{process} ended with status {status} at {self.loop.time():.1f} s: {words}")
             self._gone(process, name, may_return=status == BROKEN)
 
