@@ -17,6 +17,8 @@ from tests.faults.simulation.scenario import PARTITIONS, Event, Scenario
 
 def problems(broker: Broker, environment: Environment, told: Scenario) -> Iterator[str]:
     """Say everything that is not as it must be; nothing where all is well."""
+    while broker.write_marker():
+        pass  # what is decided shall be seen
     events = [event for day in told.days for event in day]
     logs = [list(broker.visible(TopicPartition(environment.topic(LOG), number))) for number in range(PARTITIONS)]
     yield from _intake_problems(broker, environment, events)
