@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from io import StringIO
 from typing import Any, NoReturn
 
 from aiokafka.structs import TopicPartition
@@ -302,6 +303,7 @@ class Ownership:
             if error is not None:
                 self._end(REFUSED, f"the group {self._environment.group!r} refuses this worker: {error!r}; see who else is in it")
             if not self.ready and asyncio.get_running_loop().time() - self._sign_at > STUCK_SECONDS:
+                _log_tasks()
                 self._end(
                     BROKEN,
                     f"for {STUCK_SECONDS:g} s nothing came of joining the group and opening units: a client is stuck; start it again",
@@ -345,6 +347,14 @@ class Ownership:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _log_tasks() -> None:
+    """Say where every task waits: nobody could find out afterwards."""
+    for task in asyncio.all_tasks():
+        with StringIO() as told:
+            task.print_stack(file=told)
+            log.error("%s", told.getvalue().rstrip())
 
 
 def end(status: int, message: str) -> NoReturn:
