@@ -17,6 +17,7 @@ from aiokafka.helpers import create_ssl_context
 
 from engagement.errors import Refused
 from streams.broker.state import read_state
+from streams.closing import close_client
 from streams.embedded_consumer import Consumer
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -115,7 +116,7 @@ class Connection:
             await admin.start()
             yield admin
         finally:
-            await admin.close()
+            await close_client(admin.close())
 
     def faust_broker(self, scheme: str) -> str:
         """Faust's ``broker`` setting for the transport of that URL scheme."""

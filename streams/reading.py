@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from engagement.machine import Record
+from streams.closing import close_client
 from streams.connection import Connection
 
 FETCH_BYTES = 8 << 20
@@ -25,11 +26,11 @@ async def reader(
         max_partition_fetch_bytes=fetch_bytes,
         fetch_max_wait_ms=100,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         yield consumer
     finally:
-        await consumer.stop()
+        await close_client(consumer.stop())
 
 
 async def read_to_end(

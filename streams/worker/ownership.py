@@ -121,6 +121,11 @@ class Ownership:
             await self._ensure(seek=False)
         except Exception as error:  # noqa: BLE001 - a worker that could not restore must not look alive
             self._end_for(error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            self._end_for(error)  # nobody cancelled us: some client has let out that of a task of its own
 
     async def on_before_shutdown(self, *_: Any, **__: Any) -> None:
         """The fetcher has stopped and the group is not left yet."""

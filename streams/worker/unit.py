@@ -16,6 +16,7 @@ from aiokafka.structs import TopicPartition
 from engagement.errors import Refused
 from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold, Position, Record, Step
 from engagement.qualify import QualifyPosition
+from streams.closing import close_client
 from streams.connection import Connection
 from streams.delivery import EXACTLY_ONCE, Delivery
 from streams.reading import reader
@@ -192,10 +193,7 @@ class Unit:
                 log.warning("%s: a transaction is still running at close; its fate is the broker's", self)
             self._task.cancel()
             await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT)
-        try:
-            await asyncio.wait_for(self._producer.stop(), CLOSE_TIMEOUT)
-        except Exception as error:  # noqa: BLE001 - a fenced or broken producer is going away either way
-            log.info("%s: producer ended with %r", self, error)
+        await close_client(self._producer.stop())
         self._metrics.forget_unit(self.role, self.number, [source.topic for source in self.sources])
 
     async def offer(self, chunk: Chunk) -> None:

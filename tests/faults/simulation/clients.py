@@ -182,7 +182,9 @@ class SimulatedConsumer:
         """Nothing is asked yet."""
 
     async def stop(self) -> None:
-        """Nothing is owed to the broker."""
+        """Nothing is owed to the broker. Raises what aiokafka's does where a fetch has just failed: a CancelledError of its own."""
+        if self._network.random.random() < self._network.trouble:
+            raise asyncio.CancelledError
 
     def assign(self, partitions: Collection[TopicPartition]) -> None:
         """Read these from here on; those that were read before go on where they stand."""

@@ -51,7 +51,7 @@ DAY_SECONDS = 12.0
 
 EXPECTED = re.compile(
     "^(Ambiguous|NotEnoughReplicasError|the broker did not answer in time)"
-    "|was fenced twice|expelled from the group|a transaction did not end|a client is stuck"
+    "|was fenced twice|expelled from the group|a transaction did not end"
 )
 """Why a worker may say that it is to be started again."""
 
