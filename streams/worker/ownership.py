@@ -43,8 +43,11 @@ TOO_CLOSE = 60.0
 EXPULSIONS_AT_MOST = 3
 WATCH_SECONDS = 1.0
 TELL_SECONDS = 60.0
-STUCK_SECONDS = 60.0
-"""Without a unit opened, a batch restored, a rebalance begun or ended for so long, a worker that is not ready never will be."""
+STUCK_LOOKS = 60
+"""With its units assigned, but without a batch restored for so many looks of `Ownership.watch`, a worker that is not ready never will be.
+
+Looks, not seconds: whoever was stopped and goes on has lost no time of its own.
+"""
 
 
 class Ownership:
@@ -75,12 +78,12 @@ class Ownership:
         self._changing = asyncio.Lock()
         self._membership: tuple[int, str] | None = None  # when the units were last made equal to the assignment
         self._turns = asyncio.Semaphore(TRANSACTIONS_AT_ONCE)
-        self._revoked = False  # since the last assignment
+        self._revoked = True  # since the last assignment; there was none yet
         self._fenced_at: dict[UnitId, float] = {}
         self._expelled_at: list[float] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.ready = False
-        self._sign_at = 0.0  # when something last came of joining the group and opening units
+        self._looks_in_vain = 0  # since something came of joining the group and opening units
 
     def positions(self) -> dict[TopicPartition, int]:
         """Where to fetch from, over all units."""
@@ -307,16 +310,17 @@ class Ownership:
             error = self._app.consumer.join_error()
             if error is not None:
                 self._end(REFUSED, f"the group {self._environment.group!r} refuses this worker: {error!r}; see who else is in it")
-            if not self.ready and asyncio.get_running_loop().time() - self._sign_at > STUCK_SECONDS:
+            self._looks_in_vain += not (self.ready or self._revoked)  # how long a rebalance takes is up to the others too
+            if self._looks_in_vain > STUCK_LOOKS:
                 _log_tasks()
                 self._end(
                     BROKEN,
-                    f"for {STUCK_SECONDS:g} s nothing came of joining the group and opening units: a client is stuck; start it again",
+                    f"for {STUCK_LOOKS * WATCH_SECONDS:g} s nothing came of opening the units that were assigned: start the worker again",
                 )
             await asyncio.sleep(WATCH_SECONDS)
 
     def _give_sign(self) -> None:
-        self._sign_at = asyncio.get_running_loop().time()
+        self._looks_in_vain = 0
 
     async def _reopen(self, unit: Unit) -> None:
         if unit.identity == CLOCK_UNIT:
