@@ -38,6 +38,6 @@ def test_a_seed_does_the_same_every_time():
 
 @pytest.mark.parametrize("mutant", sorted(MUTANTS))
 def test_a_broken_product_is_found_out(mutant: str):
-    played = simulated("--seeds", "0-199", "--mutant", mutant, "--until-one-fails")
+    played = simulated("--seeds", "0-199", "--jobs", "1", "--mutant", mutant, "--until-one-fails")
     assert played.returncode == 1, f"{mutant} was not caught: {played.stdout}{played.stderr}"
     assert f"--mutant {mutant}" in played.stdout
