@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
+from streams.closing import close_client
 from streams.connection import Connection
 
 COORDINATOR_TIMEOUT = 30.0
@@ -74,4 +75,4 @@ class Acknowledged:
     async def stop(self) -> None:
         """Let go of the broker."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await close_client(self._consumer.stop())

@@ -312,7 +312,7 @@ class Ownership:
                 self._end(REFUSED, f"the group {self._environment.group!r} refuses this worker: {error!r}; see who else is in it")
             self._looks_in_vain += not (self.ready or self._revoked)  # how long a rebalance takes is up to the others too
             if self._looks_in_vain > STUCK_LOOKS:
-                _log_tasks()
+                log_tasks()
                 self._end(
                     BROKEN,
                     f"for {STUCK_LOOKS * WATCH_SECONDS:g} s nothing came of opening the units that were assigned: start the worker again",
@@ -358,7 +358,7 @@ class Ownership:
         task.add_done_callback(self._tasks.discard)
 
 
-def _log_tasks() -> None:
+def log_tasks() -> None:
     """Say where every task waits: nobody could find out afterwards."""
     for task in asyncio.all_tasks():
         with StringIO() as told:

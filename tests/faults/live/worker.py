@@ -4,10 +4,8 @@ Beyond that it is the product's own command line.
 """
 
 import argparse
-import asyncio
 import faulthandler
 import sys
-from io import StringIO
 from pathlib import Path
 from signal import SIGUSR1, signal
 from time import time_ns
@@ -19,11 +17,9 @@ from tests.faults.live.failpoints import Trap, failing
 
 def tell_where_it_stands(*_: object) -> None:
     """Log where every task waits: for one that hangs. A signal's handler, run in the loop."""
-    for task in asyncio.all_tasks():
-        with StringIO() as told:
-            task.print_stack(file=told)
-            sys.stderr.write(told.getvalue())
-    sys.stderr.flush()
+    from streams.worker.ownership import log_tasks  # noqa: PLC0415 - imports Faust
+
+    log_tasks()
     faulthandler.dump_traceback()
 
 
