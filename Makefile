@@ -36,7 +36,7 @@ check: $(READY) ## format, lint, types, import contracts, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: simulate-faults
 simulate-faults: $(READY) ## the commit unit under every fault in a simulation; SEEDS=0-9999 plays so many

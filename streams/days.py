@@ -13,7 +13,7 @@ from aiokafka.structs import TopicPartition
 
 from engagement.machine import CLOCK_KEY
 from engagement.records import DAY_KEY, Day, encode
-from streams.delivery import EXACTLY_ONCE, Delivery
+from streams.delivery import Delivery
 from streams.group import committed_offsets
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
 from streams.transaction import Row
@@ -29,9 +29,7 @@ def clock_partition(environment: Environment) -> TopicPartition:
     return TopicPartition(environment.topic(CHANGELOGS["intake"]), 0)
 
 
-async def append_day(
-    producer: AIOKafkaProducer, environment: Environment, partitions: int, day: int, delivery: Delivery = EXACTLY_ONCE
-) -> None:
+async def append_day(producer: AIOKafkaProducer, environment: Environment, partitions: int, day: int, delivery: Delivery) -> None:
     """``day`` begins, in all partitions or in none (at least once: or is begun again by the next clock, where it stands ignored).
 
     Raises what `Delivery.commit` raises: `Fenced` where another clock has taken over.
@@ -54,7 +52,7 @@ class IntakeProgress:
         uncommitted: AIOKafkaConsumer,
         admin: AIOKafkaAdminClient,
         topics: Sequence[str] = INPUTS,
-        delivery: Delivery = EXACTLY_ONCE,
+        delivery: Delivery,
     ) -> None:
         """Two readers of those isolation levels and an admin client, all started and owned by the caller."""
         self._group = delivery.offsets_group(environment)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from engagement.errors import Refused
 from streams.configuration import PEOPLE_KEY, read_configuration, rulebooks_partition
 from streams.connection import Connection
-from streams.delivery import EXACTLY_ONCE, Delivery
+from streams.delivery import Delivery
 from streams.history.live import read_intake_positions
 from streams.identity import make_identity
 from streams.person_key import PersonKey
@@ -20,9 +20,7 @@ from streams.transaction import Ambiguous, Fenced
 ATTEMPTS = 20
 
 
-async def agree_on_people(
-    connection: Connection, environment: Environment, partitions: int, key: PersonKey, delivery: Delivery = EXACTLY_ONCE
-) -> None:
+async def agree_on_people(connection: Connection, environment: Environment, partitions: int, key: PersonKey, delivery: Delivery) -> None:
     """Have the environment remember ``key``, where it knows none of its id. Raises `Refused` where it knows another."""
     for _ in range(ATTEMPTS):
         known = (await read_configuration(connection, environment)).people.get(key.key_id)

@@ -14,7 +14,7 @@ from engagement.days import day_of, iso_day, midnight
 from engagement.machine import CLOCK_KEY
 from streams.connection import Connection
 from streams.days import IntakeProgress, Offsets, append_day, clock_partition
-from streams.delivery import EXACTLY_ONCE, Delivery
+from streams.delivery import Delivery
 from streams.reading import read_to_end, reader
 from streams.topics import Environment
 from streams.transaction import Fenced, Row
@@ -45,7 +45,7 @@ class DayClock:
         metrics: Metrics,
         fenced: Callable[[Fenced], None],
         failed: Callable[[BaseException], None],
-        delivery: Delivery = EXACTLY_ONCE,
+        delivery: Delivery,
     ) -> None:
         """``last_day`` as found in the clock's partition below offset ``restored_to``; ``now`` in ms; ``skew_ms``: how far off it may be.
 

@@ -18,7 +18,7 @@ from aiokafka.structs import TopicPartition
 from engagement.errors import Refused
 from engagement.machine import Fold
 from streams.connection import Connection
-from streams.delivery import EXACTLY_ONCE, Delivery
+from streams.delivery import Delivery
 from streams.topics import Environment
 from streams.transaction import Fenced
 from streams.worker.assignor import UnitId
@@ -64,7 +64,7 @@ class Ownership:
         environment: Environment,
         metrics: Metrics,
         limits: Limits,
-        delivery: Delivery = EXACTLY_ONCE,
+        delivery: Delivery,
         end_process: Callable[[int, str], NoReturn] | None = None,
     ) -> None:
         """``roles``: role -> full topic names. ``make_clock`` is None where days are played. ``end_process``: see `end`, its default."""

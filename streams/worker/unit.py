@@ -18,7 +18,7 @@ from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold, Position, Record,
 from engagement.qualify import QualifyPosition
 from streams.closing import close_client
 from streams.connection import Connection
-from streams.delivery import EXACTLY_ONCE, Delivery
+from streams.delivery import Delivery
 from streams.reading import reader
 from streams.topics import CHANGELOGS, DEAD_LETTERS, Environment
 from streams.transaction import Fenced, Row, rows_of
@@ -81,7 +81,7 @@ class Unit:
         owner: Owner,
         turns: asyncio.Semaphore,
         limits: "Limits",
-        delivery: Delivery = EXACTLY_ONCE,
+        delivery: Delivery,
     ) -> None:
         """Reaches for nothing yet. ``turns`` bounds how many units of the worker are in a transaction at once."""
         self.identity, self.fold = identity, fold

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import pytest
 
+from streams.delivery import EXACTLY_ONCE
 from streams.topics import Environment
 from streams.worker.metrics import Metrics
 from streams.worker.ownership import BROKEN, STUCK_LOOKS, WATCH_SECONDS, Ownership
@@ -38,6 +39,7 @@ def test_it_ends_and_says_so_where_nothing_comes_of_opening_its_units():
         environment=Environment("test-"),
         metrics=Metrics(),
         limits=Limits(),
+        delivery=EXACTLY_ONCE,
         end_process=end,
     )
     loop.run_until_complete(ownership.on_assigned())

@@ -11,6 +11,7 @@ from engagement.qualify import Qualify
 from engagement.records import Signal, encode
 from streams.connection import Connection
 from streams.days import append_day
+from streams.delivery import EXACTLY_ONCE
 from streams.genesis import create_environment
 from streams.reading import read_to_end, reader
 from streams.topics import CHANGELOGS, LOG, TIER_CHANGES, Environment
@@ -32,7 +33,7 @@ class World:
     async def make(self) -> None:
         await create_environment(self._kafka, self._environment, partitions=1, clock="played")
         async with make_producer(self._kafka, f"{self._environment.prefix}log") as producer:
-            await append_day(producer, self._environment, 1, DAY)
+            await append_day(producer, self._environment, 1, DAY, EXACTLY_ONCE)
             rows: list[Row] = [(account.encode(), encode(_demo(number)), (), midnight(DAY)) for number, account in enumerate(ACCOUNTS)]
             await commit(producer, {self._log: rows}, {}, self._environment.group)
 

@@ -12,6 +12,7 @@ from engagement.days import midnight
 from engagement.records import DAY_KEY, Day, decode
 from streams.connection import Connection
 from streams.days import IntakeProgress
+from streams.delivery import EXACTLY_ONCE
 from streams.genesis import create_environment
 from streams.reading import read_to_end, reader
 from streams.topics import LOG, Environment
@@ -43,6 +44,7 @@ class Clockwork:
             metrics=Metrics(),
             fenced=lambda error: pytest.fail(repr(error)),
             failed=lambda error: pytest.fail(repr(error)),
+            delivery=EXACTLY_ONCE,
         )
 
     async def tick(self, hours_after_midnight: float) -> float:
@@ -85,7 +87,7 @@ async def clockwork(kafka: Connection, prefix: str) -> AsyncIterator[Clockwork]:
         admin = AIOKafkaAdminClient(**kafka.client_options())
         await admin.start()
         stack.push_async_callback(admin.close)
-        progress = IntakeProgress(environment, 2, committed=committed, uncommitted=uncommitted, admin=admin)
+        progress = IntakeProgress(environment, 2, committed=committed, uncommitted=uncommitted, admin=admin, delivery=EXACTLY_ONCE)
         yield Clockwork(kafka, environment, producer, progress)
 
 

@@ -13,7 +13,7 @@ from streams.broker.kinds import chosen_kind
 from streams.broker.local import LocalBroker
 from streams.connection import Connection
 from streams.days import IntakeProgress
-from streams.delivery import EXACTLY_ONCE, ask_broker
+from streams.delivery import EXACTLY_ONCE, AtLeastOnce, ask_broker
 from streams.reading import read_to_end, reader
 from streams.topics import INPUTS, Environment
 from tests.streams.test_broker import cache, programs  # noqa: F401 - fixtures
@@ -55,7 +55,7 @@ async def test_a_partition_ends_behind_the_last_record_of_its_last_batch(filled:
 
 async def test_where_nothing_came_after_an_instant_everything_came_before_it(filled: Filled) -> None:
     async with reader(filled.connection) as committed, reader(filled.connection) as uncommitted, filled.connection.admin() as admin:
-        progress = IntakeProgress(filled.environment, 1, committed=committed, uncommitted=uncommitted, admin=admin)
+        progress = IntakeProgress(filled.environment, 1, committed=committed, uncommitted=uncommitted, admin=admin, delivery=AtLeastOnce())
         for instant, expected in ((FAR_AHEAD, [5, 0, 0]), (0, [0, 0, 0])):
             bounds = await progress.bounds_at(instant)
             assert [bounds[partition] for partition in filled.partitions] == expected

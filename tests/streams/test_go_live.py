@@ -25,6 +25,7 @@ from streams.clocks import clock_of
 from streams.configuration import newest_rulebook
 from streams.connection import Connection
 from streams.days import append_day
+from streams.delivery import EXACTLY_ONCE
 from streams.demo.workers import WorkerProcess
 from streams.genesis import create_environment, read_genesis
 from streams.going_live import go_live, switch_to_wall
@@ -186,7 +187,7 @@ async def play_days_without_events(company: Company, last_day: int) -> None:
     """As a player leaves it whose history had no events that workers would have to read: the days are folded by nobody."""
     await create_environment(company.kafka, company.environment, partitions=PARTITIONS, clock="played")
     async with make_producer(company.kafka, company.environment.transactional_id("clock", 0)) as clock:
-        await append_day(clock, company.environment, PARTITIONS, last_day)
+        await append_day(clock, company.environment, PARTITIONS, last_day, EXACTLY_ONCE)
 
 
 async def switch(company: Company, now: int | None = None) -> int:

@@ -11,6 +11,7 @@ from engagement.intake import IntakePosition
 from engagement.machine import POSITION_KEY
 from streams.configuration import PEOPLE_KEY, newest_rulebook, read_configuration
 from streams.connection import Connection
+from streams.delivery import EXACTLY_ONCE
 from streams.genesis import create_environment
 from streams.identity import make_identity
 from streams.people import agree_on_people, refuse_other_people
@@ -34,7 +35,7 @@ async def environment(kafka: Connection, prefix: str) -> Environment:
 
 
 async def agree(kafka: Connection, environment: Environment, key: PersonKey) -> None:
-    await agree_on_people(kafka, environment, PARTITIONS, key)
+    await agree_on_people(kafka, environment, PARTITIONS, key, EXACTLY_ONCE)
 
 
 async def write(kafka: Connection, topic: str, key: bytes, value: bytes | None) -> None:

@@ -11,6 +11,7 @@ from engagement.machine import POSITION_KEY
 from engagement.qualify import Qualify
 from streams.connection import Connection
 from streams.days import append_day
+from streams.delivery import EXACTLY_ONCE
 from streams.genesis import create_environment
 from streams.reading import read_to_end, reader
 from streams.topics import LOG, Environment
@@ -29,7 +30,7 @@ class Log:
     async def make(self) -> None:
         await create_environment(self.kafka, self.environment, partitions=1, clock="played")
         async with make_producer(self.kafka, "clock") as producer:
-            await append_day(producer, self.environment, 1, 20_000)
+            await append_day(producer, self.environment, 1, 20_000, EXACTLY_ONCE)
 
     async def fold(self) -> Qualify:
         """As a worker would: everything in the log, committed with its state."""

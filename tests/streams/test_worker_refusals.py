@@ -11,6 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from streams.connection import Connection
+from streams.delivery import EXACTLY_ONCE
 from streams.genesis import create_environment
 from streams.people import agree_on_people
 from streams.person_key import PersonKey
@@ -139,6 +140,6 @@ async def test_real_people_need_a_secret_of_their_own(kafka: Connection, prefix:
 @pytest.mark.parametrize("clock", ["wall", "played"])
 async def test_another_secret_than_that_of_the_first_worker_is_refused(kafka: Connection, prefix: str, clock: str):
     await create(kafka, prefix, clock=clock)
-    await agree_on_people(kafka, Environment(prefix), 2, PersonKey(b"the first worker's", "k1"))
+    await agree_on_people(kafka, Environment(prefix), 2, PersonKey(b"the first worker's", "k1"), EXACTLY_ONCE)
     outcome = await asyncio.to_thread(run_worker, kafka.bootstrap, prefix, MQA_PERSON_SECRET="another")
     assert_refused(outcome, "MQA_PERSON_SECRET", "'k1'", "MQA_PERSON_KEY_ID")

@@ -15,6 +15,7 @@ import click
 
 from streams.broker.kafka import Kafka
 from streams.broker.local import LocalBroker
+from streams.delivery import Promise
 from tests.faults.live.figures import write_report
 from tests.faults.live.injector import Plan
 from tests.faults.live.run import FaultRun
@@ -51,8 +52,14 @@ FAILED = 1
 @click.option(
     "--mutant", type=click.Choice(sorted(MUTANTS)), help="Break the workers first: then the part `faults`, all that is run, must fail."
 )
+@click.option(
+    "--at-least-once",
+    is_flag=True,
+    help="Have the environment promise that, as on a broker without transactions: only the part `faults` is run, and what comes twice "
+    "must be the same to the byte.",
+)
 @click.option("--report", metavar="FILE", help="Write the figures there as JSON.")
-def main(form: str, seed: int, only: tuple[str, ...], mutant: str | None, report: str | None) -> None:
+def main(*, form: str, seed: int, only: tuple[str, ...], mutant: str | None, at_least_once: bool, report: str | None) -> None:
     """Break what can be broken, and count what was lost."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
@@ -73,9 +80,10 @@ def main(form: str, seed: int, only: tuple[str, ...], mutant: str | None, report
             "restatement": lambda: restatement(connection, folder, accounts=chosen.restated, tell=tell),
             "masses": lambda: masses(connection, folder, accounts=chosen.accounts, falling=chosen.accounts * 2 // 3, tell=tell),
         }
-        for part in only or (PARTS if mutant is None else PARTS[:1]):
+        promise: Promise = "at_least_once" if at_least_once else "exactly_once"
+        for part in PARTS[:1] if mutant or at_least_once else only or PARTS:
             if part == "faults":
-                run = FaultRun(broker, folder, plan=chosen.plan, seed=seed, tell=tell, mutant=mutant)
+                run = FaultRun(broker, folder, plan=chosen.plan, seed=seed, tell=tell, mutant=mutant, promise=promise)
                 asyncio.run(run.run())
                 lines, sections[part], broken = run.lines(), run.report(), run.complaints
             else:

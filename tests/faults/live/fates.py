@@ -1,4 +1,7 @@
-"""Every event that lies in an input topic against its one fate: in the log once, dead once, or counted as filtered."""
+"""Every event that lies in an input topic against its one fate: in the log once, dead once, or counted as filtered.
+
+Where delivery is at least once the log and the dead letters may hold it again: that is counted, and is no fault.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,6 +13,7 @@ from aiokafka.structs import TopicPartition
 from engagement.intake import IntakePosition
 from engagement.machine import POSITION_KEY, Record
 from streams.connection import Connection
+from streams.delivery import Promise
 from streams.identity import partition_of
 from streams.reading import read_to_end, reader
 from streams.topics import CHANGELOGS, DEAD_LETTERS, INPUTS, Environment
@@ -39,6 +43,7 @@ class Fates:
     dead: int = 0
     filtered: int = 0
     rerouted: int = 0
+    repeats: int = 0  # records there again where that is allowed
 
     lost: int = 0
     double: int = 0
@@ -49,9 +54,13 @@ class Fates:
     def faults(self) -> int:
         return self.lost + self.double + self.mismatch
 
-    def compare(self, what: str, due: Counter[str], found: Counter[str]) -> None:
+    def compare(self, what: str, due: Counter[str], found: Counter[str], *, may_repeat: bool = False) -> None:
         """By name and how often."""
         lost, more = due - found, found - due
+        if may_repeat:
+            again = Counter({name: count for name, count in more.items() if name in due})
+            self.repeats += again.total()
+            more -= again
         self.lost += lost.total()
         self.double += sum(count for name, count in more.items() if name in due)
         self.mismatch += sum(count for name, count in more.items() if name not in due)
@@ -60,9 +69,11 @@ class Fates:
                 self.found.append(f"{what}, {sort}: {sorted(names.items())[:5]}")
 
 
-async def check_fates(connection: Connection, environment: Environment, partitions: int, logged: Counter[str]) -> Fates:
+async def check_fates(
+    connection: Connection, environment: Environment, partitions: int, logged: Counter[str], promise: Promise = "exactly_once"
+) -> Fates:
     """At rest. ``logged``: id -> how often the log has it."""
-    fates = Fates()
+    fates, may_repeat = Fates(), promise == "at_least_once"
     inputs = _Inputs(partitions)
     dead: Counter[str] = Counter()
     counters: Counter[str] = Counter()
@@ -74,17 +85,19 @@ async def check_fates(connection: Connection, environment: Environment, partitio
                         inputs.take(short, record)
             async for records in read_to_end(consumer, TopicPartition(environment.topic(DEAD_LETTERS), number)):
                 dead.update(_death(record) for record in records)
-            position = await _position(consumer, environment, number)
+            position = await _position(consumer, environment, number, may_be_older=may_repeat)
             counters.update(position.fates)
             for short in INPUTS:
                 fates.mismatch += await _left(consumer, TopicPartition(environment.topic(short), number), position)
     fates.events, fates.rerouted = inputs.originals, inputs.copies.total()
     fates.counted, fates.dead = len(inputs.countable), inputs.dead.total()
     fates.filtered = fates.events - fates.counted - fates.dead
-    fates.compare("in the log", Counter(inputs.countable), logged)
-    fates.compare("dead letters", inputs.dead, dead)
-    fates.compare("sent on to the right partition", inputs.astray, inputs.copies)
+    fates.compare("in the log", Counter(inputs.countable), logged, may_repeat=may_repeat)
+    fates.compare("dead letters", inputs.dead, dead, may_repeat=may_repeat)
+    fates.compare("sent on to the right partition", inputs.astray, inputs.copies, may_repeat=may_repeat)
     due = inputs.counters() | {"in": fates.events, COUNTED: fates.counted, "rerouted": fates.rerouted}
+    if may_repeat:  # a copy that was sent on twice is a duplicate, and counted so
+        due, counters = {COUNTED: fates.counted}, Counter({COUNTED: counters[COUNTED]})
     fates.compare("counters", Counter(due), counters)
     return fates
 
@@ -137,12 +150,15 @@ def _death(record: Record) -> str:
     return f"{said['source-topic']}/{said['source-partition']}/{said['source-offset']} {said['reason']}"
 
 
-async def _position(consumer: AIOKafkaConsumer, environment: Environment, number: int) -> IntakePosition:
+async def _position(consumer: AIOKafkaConsumer, environment: Environment, number: int, *, may_be_older: bool) -> IntakePosition:
+    """``may_be_older``: a worker that was replaced may have written the last one; then that counts which got furthest."""
     position = IntakePosition()
     async for records in read_to_end(consumer, TopicPartition(environment.topic(CHANGELOGS["intake"]), number)):
         for record in records:
             if record.key == POSITION_KEY and record.value is not None:
-                position = _decode_position(record.value)
+                read = _decode_position(record.value)
+                if not (may_be_older and sum(read.next.values()) < sum(position.next.values())):
+                    position = read
     return position
 
 

@@ -10,7 +10,7 @@ from time import monotonic
 
 from streams.broker.local import LocalBroker
 from tests.faults.live.crew import Crew
-from tests.faults.live.failpoints import POINTS, REPLY_LOST, STEPS, Setting
+from tests.faults.live.failpoints import POINTS, REPLY_LOST, Setting
 from tests.faults.live.figures import Resumes
 from tests.faults.live.progress import Progress
 
@@ -49,11 +49,12 @@ class Injector:
         plan: Plan,
         seed: int,
         tell: Callable[[str], None],
+        points: Sequence[str] = POINTS,
         spared: str | None = None,
     ) -> None:
-        """``spared``: a worker of the caller's that no fault is for."""
+        """``points``: the fail points that there are; ``spared``: a worker of the caller's that no fault is for."""
         self._broker, self._crew, self._progress, self._plan, self._tell = broker, crew, progress, plan, tell
-        self._spared = spared
+        self._points, self._spared = points, spared
         self._rng = Random(f"faults {seed}")
         self._guests = count(1)
         self._trapped: set[str] = set()
@@ -97,7 +98,7 @@ class Injector:
         faults += [self._storm] * -(-plan.guests // GUESTS_AT_ONCE)
         hard = plan.outages // 2
         faults += [self._outage(SIGTERM)] * (plan.outages - hard) + [self._outage(SIGKILL)] * hard
-        points = [point for point in POINTS for _ in range(plan.each_point)]
+        points = [point for point in self._points for _ in range(plan.each_point)]
         self._rng.shuffle(points)
         faults += [self._fail(points[at : at + plan.points_at_once]) for at in range(0, len(points), plan.points_at_once)]
         self._rng.shuffle(faults)
@@ -118,8 +119,9 @@ class Injector:
         await self._resumed("kill -9 of two", monotonic(), len(names))
 
     async def _zombie(self) -> None:
-        """It stands still in the middle of a transaction until others have its units, and then goes on as if nothing had been."""
-        name, setting = await self._caught(self._rng.choice(STEPS), SIGSTOP)
+        """It stands still in the middle of a commit until others have its units, and then goes on as if nothing had been."""
+        steps = [point for point in self._points if point != REPLY_LOST]
+        name, setting = await self._caught(self._rng.choice(steps), SIGSTOP)
         began = monotonic()
         self._tell(f"SIGSTOP {name} {setting.point}, {setting.role}")
         await self._resumed("zombie: others go on", began, 0)
@@ -169,7 +171,7 @@ class Injector:
         async def fail() -> None:
             caught = await asyncio.gather(*(self._caught(point, SIGKILL) for point in points))
             for name, setting in caught:
-                self._tell(f"{name}: {setting.point}, transaction {setting.transaction} of {setting.role}")
+                self._tell(f"{name}: {setting.point}, commit {setting.commit} of {setting.role}")
             took = await self._went_on(", ".join(points), monotonic())
             for point in points:
                 self.resumes.add(f"at: {point}", took)
@@ -189,7 +191,7 @@ class Injector:
                 self._trapped.discard(name)
 
     async def _sprung(self, name: str, setting: Setting) -> bool:
-        """False where that worker had no such transaction: it may own no unit of the role just now."""
+        """False where that worker had no such commit: it may own no unit of the role just now."""
         file = self._crew.set_trap(name, setting)
         deadline = monotonic() + TRAP_SECONDS
         while not file.exists():

@@ -19,8 +19,10 @@ Unit = tuple[str, int]
 class Progress:
     """Looks at what the workers' group commits. `watch` must run meanwhile; the load has work for every unit on every day."""
 
-    def __init__(self, connection: Connection, environment: Environment, partitions: int) -> None:
-        self._connection, self._environment = connection, environment
+    def __init__(self, connection: Connection, environment: Environment, partitions: int, *, group: str | None = None) -> None:
+        """``group``: whose commits tell it; None for the workers' own."""
+        self._connection = connection
+        self._group = environment.group if group is None else group
         self._unit_of: dict[TopicPartition, Unit] = {
             TopicPartition(environment.topic(short), number): (role, number)
             for role, shorts in (("intake", INPUTS), ("qualify", (LOG,)))
@@ -36,7 +38,7 @@ class Progress:
             try:
                 async with self._connection.admin() as admin:
                     while True:
-                        look = committed_offsets(admin, self._environment.group, self._unit_of)
+                        look = committed_offsets(admin, self._group, self._unit_of)
                         self._offsets = await asyncio.wait_for(look, ANSWER_SECONDS)
                         self._looks += 1
                         await asyncio.sleep(LOOK_AGAIN)

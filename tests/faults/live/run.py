@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from unittest.mock import AsyncMock, patch
 
 from engagement.days import parse_day
 from streams.broker.local import LocalBroker
+from streams.delivery import EXACTLY_ONCE, AtLeastOnce, Promise
 from streams.genesis import create_environment
 from streams.topics import Environment
 from tests.faults.live.crew import Crew
+from tests.faults.live.failpoints import POINTS, POINTS_IN_ORDER
 from tests.faults.live.fates import Fates, check_fates
 from tests.faults.live.feed import Feed
 from tests.faults.live.injector import SESSION_SECONDS, Injector, Plan
@@ -32,10 +36,21 @@ Tell = Callable[[str], None]
 class FaultRun:
     """Made, then `run`; everything of it lives in ``folder`` and on ``broker``."""
 
-    def __init__(self, broker: LocalBroker, folder: Path, *, plan: Plan, seed: int, tell: Tell, mutant: str | None = None) -> None:
-        """``mutant``: what breaks every worker, which must then be found out."""
+    def __init__(
+        self,
+        broker: LocalBroker,
+        folder: Path,
+        *,
+        plan: Plan,
+        seed: int,
+        tell: Tell,
+        mutant: str | None = None,
+        promise: Promise = "exactly_once",
+    ) -> None:
+        """``mutant``: what breaks every worker, which must then be found out; ``promise``: what the environment is made to keep."""
         self._broker, self._connection, self._plan, self._seed, self._tell = broker, broker.connection, plan, seed, tell
-        self._environment = Environment("faults-")
+        self._environment, self._promise = Environment("faults-"), promise
+        delivery = EXACTLY_ONCE if promise == "exactly_once" else AtLeastOnce()
         self._crew = Crew(
             self._connection,
             self._environment,
@@ -43,9 +58,11 @@ class FaultRun:
             options=("--session-timeout", str(SESSION_SECONDS), "--log-level", "INFO"),
             mutant=mutant,
         )
-        self._progress = Progress(self._connection, self._environment, PARTITIONS)
-        self._verifier = Verifier(self._connection, self._environment, PARTITIONS)
-        self.injector = Injector(broker, self._crew, self._progress, plan=plan, seed=seed, tell=tell)
+        group = delivery.offsets_group(self._environment)
+        self._progress = Progress(self._connection, self._environment, PARTITIONS, group=group)
+        self._verifier = Verifier(self._connection, self._environment, PARTITIONS, promise=promise)
+        points = POINTS if promise == "exactly_once" else POINTS_IN_ORDER
+        self.injector = Injector(broker, self._crew, self._progress, plan=plan, seed=seed, tell=tell, points=points)
         load = Load(seed=seed, accounts=ACCOUNTS, events=EVENTS, partitions=PARTITIONS)
         self._feed = Feed(
             self._connection,
@@ -62,7 +79,7 @@ class FaultRun:
     async def run(self) -> None:
         """All of the plan, then rest, then the comparison."""
         began = monotonic()
-        await create_environment(self._connection, self._environment, partitions=PARTITIONS, clock="played")
+        await self._create()
         try:
             await self._under_faults()
             await self._crew.dismiss_all()
@@ -75,8 +92,14 @@ class FaultRun:
         finally:
             self._crew.end()
         self.verdict = await self._verifier.at_rest()
-        self.fates = await check_fates(self._connection, self._environment, PARTITIONS, self._verifier.oracle.events)
+        self.fates = await check_fates(self._connection, self._environment, PARTITIONS, self._verifier.oracle.events, self._promise)
         self.seconds = monotonic() - began
+
+    async def _create(self) -> None:
+        """On a broker with transactions an environment keeps more than at least once, unless it is told that there are none."""
+        without = patch("streams.genesis.ask_broker", AsyncMock(return_value=AtLeastOnce()))
+        with without if self._promise == "at_least_once" else nullcontext():
+            await create_environment(self._connection, self._environment, partitions=PARTITIONS, clock="played")
 
     async def _under_faults(self) -> None:
         stopping = asyncio.Event()
@@ -114,16 +137,23 @@ class FaultRun:
             f"events: {fates.lost} lost, {fates.double} double, {fates.mismatch} mismatch",
             f"tier changes: {verdict.changes:,} of {verdict.accounts:,} accounts, looked at {verdict.looks} times under way",
             f"tier changes: {verdict.lost} lost, {verdict.double} double, {verdict.mismatch} mismatch, {verdict.gaps} gaps",
+            *self._repeats(),
             f"at rest: {verdict.states} other states, {verdict.unread} records unread",
             f"{self._crew.fences} times a unit was fenced; {len(endings)} workers ended by themselves and were started again",
             *endings,
             *self.complaints,
         ]
 
+    def _repeats(self) -> list[str]:
+        if self._promise == "exactly_once":
+            return []
+        return [f"came again as they were: {self.verdict.repeats:,} tier changes, {self.fates.repeats:,} records of intake"]
+
     def report(self) -> dict[str, Any]:
         """The same for programs."""
         return {
             "seed": self._seed,
+            "promise": self._promise,
             "seconds": round(self.seconds, 1),
             "faults": self.injector.resumes.report(),
             "days": self._feed.day - FIRST_DAY,

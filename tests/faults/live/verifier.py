@@ -1,4 +1,7 @@
-"""Holds what a subscriber reads against the oracle: while faults go on a prefix of what is due, at rest all of it, to the byte."""
+"""Holds what a subscriber reads against the oracle: while faults go on a prefix of what is due, at rest all of it, to the byte.
+
+Where delivery is at least once a tier change may be told again, to the byte: that is counted, and is no fault.
+"""
 
 import asyncio
 from collections import defaultdict
@@ -10,9 +13,11 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from engagement.account import header
 from engagement.machine import POSITION_KEY, RESERVED_KEYS
 from engagement.qualify import QualifyPosition
 from streams.connection import Connection
+from streams.delivery import Promise
 from streams.reading import read_to_end, reader
 from streams.topics import CHANGELOGS, LOG, TIER_CHANGES, Environment
 from tests.faults.live.oracle import Oracle
@@ -40,6 +45,7 @@ class Verdict:
     changes: int = 0  # read by the subscriber
     accounts: int = 0
     looks: int = 0  # during the run
+    repeats: int = 0  # tier changes told again where that is allowed
 
     lost: int = 0  # tier changes that are due and were not told
     double: int = 0  # told again
@@ -61,8 +67,9 @@ class Verdict:
 class Verifier:
     """Reads the log and the tier changes of one environment on and on; see `follow` and `at_rest`."""
 
-    def __init__(self, connection: Connection, environment: Environment, partitions: int) -> None:
+    def __init__(self, connection: Connection, environment: Environment, partitions: int, *, promise: Promise = "exactly_once") -> None:
         self._connection, self._environment, self._partitions = connection, environment, partitions
+        self._may_repeat = promise == "at_least_once"
         self.oracle = Oracle(environment.topic(LOG), partitions)
         self._told: defaultdict[bytes, list[bytes]] = defaultdict(list)
         self._agreed: defaultdict[bytes, int] = defaultdict(int)  # account -> how many were compared
@@ -108,6 +115,10 @@ class Verifier:
     def _compare(self, account: bytes) -> None:
         """The tier changes that came since the last comparison."""
         told, due = self._told[account], self.oracle.changes[account]
+        if self._may_repeat:
+            firsts = list(dict.fromkeys(told))
+            self.verdict.repeats += len(told) - len(firsts)
+            told[:] = firsts
         for place in range(self._agreed[account], len(told)):
             if place < len(due) and told[place] == due[place]:
                 continue
@@ -143,13 +154,18 @@ class Verifier:
         return verdict
 
     async def _compare_state(self, consumer: AIOKafkaConsumer, number: int) -> None:
-        rows: dict[bytes, bytes] = {}
+        rows: dict[bytes, bytes] = {}  # where a worker that was replaced may still write, what got furthest counts
         position = QualifyPosition()
         async for records in read_to_end(consumer, TopicPartition(self._environment.topic(CHANGELOGS["qualify"]), number)):
             for record in records:
                 if record.key == POSITION_KEY and record.value is not None:
-                    position = _position(record.value)
+                    read = _position(record.value)
+                    if not (self._may_repeat and _reached(read) < _reached(position)):
+                        position = read
                 elif record.key is not None and record.key not in RESERVED_KEYS:
+                    held = rows.get(record.key)
+                    if self._may_repeat and held is not None and record.value is not None and header(record.value)[0] < header(held)[0]:
+                        continue
                     rows.pop(record.key, None)
                     if record.value is not None:
                         rows[record.key] = record.value
@@ -165,6 +181,11 @@ class Verifier:
         if unread or reached < self.oracle.read_to(number, log.topic) or position.cursor is not None:
             self.verdict.note(f"position of {log}: {position}, {unread} records unread")
             self.verdict.unread += not unread
+
+
+def _reached(position: QualifyPosition) -> tuple[int, tuple[int, bytes]]:
+    """Order the positions of one partition of the log."""
+    return sum(position.next.values()), (-1, b"") if position.cursor is None else position.cursor
 
 
 async def transactions_ended(connection: Connection, partitions: Sequence[TopicPartition]) -> None:

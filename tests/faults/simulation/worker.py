@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError, RebalanceInProgressError
 from aiokafka.structs import TopicPartition
 
 from engagement.machine import Fold
+from streams.delivery import EXACTLY_ONCE
 from streams.topics import INPUTS, LOG, Environment
 from streams.worker.assignor import UnitAssignor, UnitId
 from streams.worker.clock import DayClock
@@ -80,6 +81,7 @@ class SimulatedWorker:
             environment=environment,
             metrics=self.metrics,
             limits=limits,
+            delivery=EXACTLY_ONCE,
             end_process=self.end,
         )
 

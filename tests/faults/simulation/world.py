@@ -178,7 +178,9 @@ class _World:
             uncommitted = await stack.enter_async_context(reader(self._apart, "read_uncommitted"))
             admin = await stack.enter_async_context(self._apart.admin())
             intake, qualify = (
-                IntakeProgress(ENVIRONMENT, PARTITIONS, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics)
+                IntakeProgress(
+                    ENVIRONMENT, PARTITIONS, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics, delivery=EXACTLY_ONCE
+                )
                 for topics in (INPUTS, (LOG,))
             )
             playing = player.Player(
@@ -220,7 +222,9 @@ class _World:
             uncommitted = await stack.enter_async_context(reader(self._apart, "read_uncommitted"))
             admin = await stack.enter_async_context(self._apart.admin())
             for topics in (INPUTS, (LOG,)):
-                progress = IntakeProgress(ENVIRONMENT, PARTITIONS, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics)
+                progress = IntakeProgress(
+                    ENVIRONMENT, PARTITIONS, committed=committed, uncommitted=uncommitted, admin=admin, topics=topics, delivery=EXACTLY_ONCE
+                )
                 while not await progress.has_reached(await progress.ends()):  # noqa: ASYNC110 - no event: it is a broker that is asked
                     await asyncio.sleep(1)
         if self.told.is_wall:
@@ -285,6 +289,7 @@ class _World:
             metrics=worker.metrics,
             fenced=lambda _: worker.ownership.fenced(unit),
             failed=lambda error: worker.ownership.failed(unit, error),
+            delivery=EXACTLY_ONCE,
         )
 
     # faults

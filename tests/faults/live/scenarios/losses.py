@@ -12,6 +12,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.connection import Connection
 from streams.days import append_day
+from streams.delivery import EXACTLY_ONCE
 from streams.history.player import open_player
 from streams.reading import reader
 from streams.topics import CHANGELOGS, LOG, TIER_CHANGES, TOPICS
@@ -112,7 +113,7 @@ async def _lose(stage: Stage, loss: Loss) -> None:
     began = monotonic()
     if loss.while_running:
         async with make_producer(stage.connection, stage.environment.transactional_id("clock", 0)) as clock:
-            await append_day(clock, stage.environment, PARTITIONS, FIRST_DAY + DAYS)  # work, by which it must notice
+            await append_day(clock, stage.environment, PARTITIONS, FIRST_DAY + DAYS, EXACTLY_ONCE)  # work, by which it must notice
     else:
         stage.crew.hire("one")
     ending = await stage.crew.refused(ENDS_SECONDS)
