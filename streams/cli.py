@@ -25,6 +25,9 @@ COMMANDS = {
     "demo": "streams.demo:demo",
 }
 
+TRY_AGAIN = 70
+"""Exit status, as of a worker that is to be started again."""
+
 
 class LazyGroup(click.Group):
     """Imports a subcommand's module when it is asked for: `mqa --help` stays quick, and only `worker` imports Faust."""
@@ -55,7 +58,10 @@ def mqa() -> None:
 
 
 def main() -> None:
-    """Console script. What a person must mend is one line and exit status 2; Ctrl-C is 130; the rest is a defect, with a traceback."""
+    """Console script. What a person must mend is one line and exit status 2, a broker that went away one and 70 (try again); Ctrl-C is 130.
+
+    The rest is a defect, with a traceback.
+    """
     try:
         with telling_output():
             status = mqa(prog_name="mqa", standalone_mode=False)  # click answers with the status of an early exit
@@ -71,5 +77,16 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except Exception as error:
+        if not _is_outage(error):
+            raise
+        click.echo(f"mqa: the broker went away meanwhile ({error!r}); when it is back, run this again", err=True)
+        sys.exit(TRY_AGAIN)
     else:
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _is_outage(error: Exception) -> bool:
+    from aiokafka.errors import KafkaError, KafkaTimeoutError  # noqa: PLC0415 - not every command needs it
+
+    return isinstance(error, TimeoutError | ConnectionError | KafkaTimeoutError) or (isinstance(error, KafkaError) and error.retriable)
