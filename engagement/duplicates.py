@@ -13,7 +13,7 @@ were received. A row goes when every id in it is out. The newest row stays: the 
 import struct
 from array import array
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from itertools import chain, islice, pairwise
 
@@ -41,19 +41,26 @@ def family_and_first(key: bytes) -> tuple[Family, int]:
     return Family(family), int(first)
 
 
-def vouched(rows: Mapping[bytes, bytes], family: Family, end: int) -> list[bytes]:
-    """Keys of a family's newest rows, which join without a gap and end where number ``end`` begins, ascending.
+def vouched(rows: Mapping[bytes, Iterable[bytes]], family: Family, end: int) -> dict[bytes, bytes]:
+    """Choose a family's rows that join without a gap and end where number ``end`` begins: of several chains the longest.
 
-    Where state may be ahead of its position, others are of a step that will be done again, or of a worker that was replaced. (Ids behind a
-    gap that such a worker tore are forgotten: they would be counted again.)
+    For where nobody is fenced: a worker that was replaced accepted the same ids under the same numbers, but cut its rows elsewhere, so that
+    a key may have had several rows (``rows`` has all of them); and rows beyond ``end`` are of a step that will be done again.
     """
-    keys: list[bytes] = []
-    for key in sorted((key for key in rows if family_and_first(key)[0] is family), reverse=True):
+    chains: dict[int, tuple[int, bytes, bytes]] = {}  # where it ends -> where it begins, and its last row
+    for key in sorted(key for key in rows if family_and_first(key)[0] is family):
         first = family_and_first(key)[1]
-        if first + len(rows[key]) // _BYTES == end:
-            keys.append(key)
-            end = first
-    return keys[::-1]
+        begin = chains[first][0] if first in chains else first
+        for row in rows[key]:
+            last = first + len(row) // _BYTES
+            if last not in chains or begin < chains[last][0]:
+                chains[last] = begin, key, row
+    chosen: dict[bytes, bytes] = {}
+    while end in chains:
+        _, key, row = chains[end]
+        chosen[key] = row
+        end = family_and_first(key)[1]
+    return chosen
 
 
 def _hash(event_id: str) -> int:

@@ -70,6 +70,7 @@ class Intake:
         }
         self._table = Table()
         self._position = IntakePosition()
+        self._written: dict[bytes, list[bytes]] = {}  # while state is restored: all that each key's row ever was
 
     def use(self, rulebook: Rulebook) -> None:
         """Settle by ``rulebook`` what comes in the steps after this. A step that was made before can still be accepted."""
@@ -88,6 +89,10 @@ class Intake:
             position = msgspec.json.decode(value, type=IntakePosition)
             if _reached(position) >= _reached(self._position):
                 self._position = position
+        elif value is None:
+            self._written.pop(key, None)
+        elif key not in RESERVED_KEYS:
+            self._written.setdefault(key, []).append(value)
         self._table.accept({key: value})
 
     def loaded(self, *, exact: bool = True) -> None:
@@ -95,8 +100,10 @@ class Intake:
         self._table.check(self._position, self._place, exact=exact)
         if not exact:  # ids that are ahead of the position would make their own events duplicates
             ends = self._position.accepted
-            kept = [key for family in Family for key in vouched(self._table.rows, family, ends.get(family.value, 0))]
-            self._table.keep(self._position, kept)
+            there = {key: self._written[key] for key in self._table}
+            kept = [vouched(there, family, ends.get(family.value, 0)) for family in Family]
+            self._table.keep(self._position, {key: row for rows in kept for key, row in rows.items()})
+        self._written.clear()
         key_id = self._identity.key_id
         if self._position.people.get(key_id, self._identity.fingerprint) != self._identity.fingerprint:
             raise Refused(

@@ -5,7 +5,7 @@ between steps, the outputs and the state are the same.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 from zlib import crc32
@@ -225,9 +225,9 @@ class Table:
             )
             raise Refused(msg)
 
-    def keep(self, position: Position, keys: Iterable[bytes]) -> None:
-        """Have only the rows of ``keys``, and a position that vouches for them."""
-        self.rows = {key: self.rows[key] for key in keys}
+    def keep(self, position: Position, rows: Mapping[bytes, bytes]) -> None:
+        """Have only these rows, and a position that vouches for them."""
+        self.rows = dict(rows)
         self._sorted = None
         position.rows = len(self.rows)
         position.digest = sum(row_digest(key, value) for key, value in self.rows.items()) % 2**64

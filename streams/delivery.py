@@ -113,7 +113,8 @@ class AtLeastOnce:
                 await _append_vouching(producer, last, rows[last])
         except KafkaError as error:
             if error.retriable or isinstance(error, KafkaTimeoutError):
-                raise Ambiguous from error
+                msg = f"how much of a step was written is not known ({error!r})"
+                raise Ambiguous(msg) from error
             raise
         if offsets and self._acknowledge is not None:
             await self._acknowledge(offsets)

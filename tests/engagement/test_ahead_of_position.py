@@ -1,7 +1,5 @@
 """Without transactions state may be ahead of its position, and a worker that was replaced may write behind the one that took over."""
 
-import json
-
 import pytest
 
 from engagement.errors import Refused
@@ -149,14 +147,30 @@ def test_ids_before_the_position_are_remembered():
     assert accepted(again, [duplicate]).position.fates["filtered:duplicate"] == 1
 
 
-def test_a_position_and_ids_of_a_worker_that_was_replaced_do_not_win():
+@pytest.mark.parametrize("late_steps", [[[1]], [[1, 2]], [[1], [2, 3, 4, 5]], [[1, 2, 3, 4, 5, 6]]])
+@pytest.mark.parametrize("behind", [0, 1, 2])  # so many steps of the owner's come after
+def test_ids_of_a_worker_that_was_replaced_neither_win_nor_tear_what_its_successor_wrote(late_steps: list[list[int]], behind: int):
     replaced = new_intake()
-    begin = accepted(replaced, visits(0))
-    owner = restored_intake([*begin.changelog.items()])
-    newer = [*accepted(owner, visits(1, 2, 3)).changelog.items(), *accepted(owner, visits(4)).changelog.items()]
-    older = [*accepted(replaced, visits(1)).changelog.items()]
-    again = restored_intake([*begin.changelog.items(), *newer, *older])
-    assert again.position.next == owner.position.next
-    lost_to_a_late_row = accepted(again, [*visits(5), record(Family.WEB_VISITS, visit(id="e4"), offset=6)])
-    assert lost_to_a_late_row.position.fates["filtered:duplicate"] == 1
-    assert json.loads(lost_to_a_late_row.changelog[POSITION_KEY] or b"")["accepted"]["web-visits"] == 6
+    begin = [*accepted(replaced, visits(0)).changelog.items()]
+    owner = restored_intake(begin)
+    newer = [[*accepted(owner, visits(*numbers)).changelog.items()] for numbers in ([1, 2, 3], [4], [5, 6, 7])]
+    older = [row for numbers in late_steps for row in accepted(replaced, visits(*numbers)).changelog.items()]
+    split = len(newer) - behind
+    in_order = [*newer[:split], older, *newer[split:]]
+    again = restored_intake([*begin, *(row for rows in in_order for row in rows)])
+    assert (again.position.next, again.position.accepted) == (owner.position.next, owner.position.accepted)
+    last_five = [record(Family.WEB_VISITS, visit(id=f"e{n}"), offset=8 + n) for n in range(3, 8)]
+    assert accepted(again, last_five).position.fates["filtered:duplicate"] == 5
+
+
+def test_where_a_row_was_compacted_away_as_many_ids_as_can_be_are_remembered():
+    """Of the two that had one key only the replaced worker's is left: the chain goes through it, around its successor's next row."""
+    replaced = new_intake()
+    begin = [*accepted(replaced, visits(0)).changelog.items()]
+    owner = restored_intake(begin)
+    (_, *_), (*second,) = (accepted(owner, visits(*numbers)).changelog.items() for numbers in ([1, 2, 3], [4]))
+    older = [row for row in accepted(replaced, visits(1, 2, 3, 4)).changelog.items() if row[0] != POSITION_KEY]
+    again = restored_intake([*begin, *second, *older])
+    assert (again.position.next, again.position.accepted) == (owner.position.next, owner.position.accepted)
+    repeats = [record(Family.WEB_VISITS, visit(id=f"e{n}"), offset=8 + n) for n in range(5)]
+    assert accepted(again, repeats).position.fates["filtered:duplicate"] == 5

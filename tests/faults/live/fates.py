@@ -18,6 +18,7 @@ from streams.identity import partition_of
 from streams.reading import read_to_end, reader
 from streams.topics import CHANGELOGS, DEAD_LETTERS, INPUTS, Environment
 from tests.faults.live.load import COUNTED, ROBOT, fate_of
+from tests.faults.live.oracle import Oracle
 
 SENT_ON = "mqa-source"
 """Header of a copy that intake sent on to the right partition: where its original lies."""
@@ -70,9 +71,9 @@ class Fates:
 
 
 async def check_fates(
-    connection: Connection, environment: Environment, partitions: int, logged: Counter[str], promise: Promise = "exactly_once"
+    connection: Connection, environment: Environment, partitions: int, oracle: Oracle, promise: Promise = "exactly_once"
 ) -> Fates:
-    """At rest. ``logged``: id -> how often the log has it."""
+    """At rest. ``oracle``: has folded the whole log."""
     fates, may_repeat = Fates(), promise == "at_least_once"
     inputs = _Inputs(partitions)
     dead: Counter[str] = Counter()
@@ -92,7 +93,12 @@ async def check_fates(
     fates.events, fates.rerouted = inputs.originals, inputs.copies.total()
     fates.counted, fates.dead = len(inputs.countable), inputs.dead.total()
     fates.filtered = fates.events - fates.counted - fates.dead
-    fates.compare("in the log", Counter(inputs.countable), logged, may_repeat=may_repeat)
+    fates.compare("in the log", Counter(inputs.countable), oracle.events)
+    if may_repeat:
+        fates.repeats += oracle.repeats
+    else:
+        fates.double += oracle.repeats
+        fates.found += [f"in the log again, from the same place: {oracle.repeats}"] * (oracle.repeats > 0)
     fates.compare("dead letters", inputs.dead, dead, may_repeat=may_repeat)
     fates.compare("sent on to the right partition", inputs.astray, inputs.copies, may_repeat=may_repeat)
     due = inputs.counters() | {"in": fates.events, COUNTED: fates.counted, "rerouted": fates.rerouted}

@@ -16,9 +16,10 @@ TIER_CHANGES = "tier-changes"
 
 
 class _Entry(msgspec.Struct):
-    """The part of a signal or an update that says which event it is."""
+    """The part of a signal or an update that says which event it is, and where it came in."""
 
     id: str
+    source: tuple[str, int, int, int]
 
 
 _entry = msgspec.json.Decoder(_Entry).decode
@@ -32,7 +33,9 @@ class Oracle:
         self._folds = [Qualify(topic=topic, partition=number) for number in range(partitions)]
         self.rows: list[dict[bytes, bytes]] = [{} for _ in range(partitions)]
         self.changes: defaultdict[bytes, list[bytes]] = defaultdict(list)  # account -> bodies, in order
-        self.events: Counter[str] = Counter()  # id -> how often the log has it
+        self.events: Counter[str] = Counter()  # id -> from how many sources the log has it
+        self.repeats = 0  # records that came again from a source that the log has
+        self._sources: set[tuple[str, int, int, int]] = set()
 
     def fold(self, number: int, records: Sequence[Record]) -> None:
         """Take what comes next in partition ``number``."""
@@ -40,7 +43,12 @@ class Oracle:
         for record in records:
             if record.key is not None and not record.key.startswith(b"__"):
                 assert record.value is not None
-                self.events[_entry(record.value).id] += 1
+                entry = _entry(record.value)
+                if entry.source in self._sources:
+                    self.repeats += 1
+                else:
+                    self._sources.add(entry.source)
+                    self.events[entry.id] += 1
         done = 0
         while done < len(records):
             step = fold.step(records[done : done + BATCH], BATCH)

@@ -92,7 +92,7 @@ class FaultRun:
         finally:
             self._crew.end()
         self.verdict = await self._verifier.at_rest()
-        self.fates = await check_fates(self._connection, self._environment, PARTITIONS, self._verifier.oracle.events, self._promise)
+        self.fates = await check_fates(self._connection, self._environment, PARTITIONS, self._verifier.oracle, self._promise)
         self.seconds = monotonic() - began
 
     async def _create(self) -> None:

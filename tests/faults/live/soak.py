@@ -83,7 +83,7 @@ class Soak:
             await asyncio.wait([play, sampling, *beside])
             self._crew.end()
         verdict = await self._verifier.at_rest()
-        fates = await check_fates(self._connection, self._environment, PARTITIONS, self._verifier.oracle.events)
+        fates = await check_fates(self._connection, self._environment, PARTITIONS, self._verifier.oracle)
         self.complaints += [*self._injector.complaints, *self._crew.complaints, *verdict.found, *fates.found]
         self._found = {
             "events": fates.events,
