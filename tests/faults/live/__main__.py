@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
+from signal import SIGTERM, default_int_handler, signal
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -63,6 +64,7 @@ def main(*, form: str, seed: int, only: tuple[str, ...], mutant: str | None, at_
     """Break what can be broken, and count what was lost."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    signal(SIGTERM, default_int_handler)  # whatever ends this ends its workers too
     os.environ.setdefault("MQA_PERSON_SECRET", "of the fault runs")
     began = monotonic()
 

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from signal import SIGTERM, default_int_handler, signal
 from statistics import median, quantiles
 from time import monotonic
 from typing import Any
@@ -139,6 +140,7 @@ def main(hours: float, seed: int, report: str | None) -> None:
     """Let it run for long, and look what grows."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    signal(SIGTERM, default_int_handler)  # whatever ends this ends its workers too
     began = monotonic()
     with tempfile.TemporaryDirectory(prefix="mqa-soak-") as folder, LocalBroker(Kafka()) as broker:
         soak = Soak(
