@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -39,7 +39,7 @@ check: $(READY) ## format, lint, types, import contracts, tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
 .PHONY: simulate-faults
-simulate-faults: $(READY) ## the commit unit under every fault in a simulation; SEEDS=0-9999 plays so many
+simulate-faults: $(READY) ## every fault in a simulation of workers and broker (SEEDS=0-9999)
 	@$(BIN)/python -m tests.faults.simulation --seeds $(or $(SEEDS),0-9999)
 
 .PHONY: faults

@@ -190,16 +190,24 @@ def overheard_clients() -> Iterator[list[str]]:
     said: list[str] = []
     logger = logging.getLogger("aiokafka")
     listener = _Listener(said)
-    propagate, level = logger.propagate, logger.level
-    logger.propagate = False
-    logger.setLevel(logging.WARNING)
+    if not _as_it_was:
+        _as_it_was.append((logger.propagate, logger.level))
+        logger.propagate = False
+        logger.setLevel(logging.WARNING)
+    _listeners.add(listener)
     logger.addHandler(listener)
     try:
         yield said
     finally:
         logger.removeHandler(listener)
-        logger.setLevel(level)
-        logger.propagate = propagate
+        _listeners.remove(listener)
+        if not _listeners:  # several coroutines may listen at once, and stop in any order
+            logger.propagate, level = _as_it_was.pop()
+            logger.setLevel(level)
+
+
+_listeners: set[logging.Handler] = set()
+_as_it_was: list[tuple[bool, int]] = []  # of the logger, while anybody listens
 
 
 class _Listener(logging.Handler):

@@ -6,6 +6,7 @@ an order in which whatever is cut off is done again, with the same ids. An envir
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -27,8 +28,11 @@ Acknowledge = Callable[[Offsets], Awaitable[None]]
 
 MEANINGS: Mapping[Promise, str] = {
     "exactly_once": "exactly once: no tier change is lost, none comes twice",
-    "at_least_once": "at least once: no tier change is lost; one that comes twice has the id of the first (the broker has no transactions)",
+    "at_least_once": "at least once: no tier change is lost; one that comes twice has the id of the first (there are no transactions)",
 }
+
+
+REMIND_SECONDS = 2.0
 
 
 class Delivery(Protocol):
@@ -47,6 +51,9 @@ class Delivery(Protocol):
 
         Raises `Fenced`, `Ambiguous`, or the error of what cannot succeed (a record too large, no authorization).
         """
+
+    async def remind(self, offsets: Offsets) -> None:
+        """Say again how far each input is read, where a worker that was replaced may have said less since. Now and then, while idle."""
 
     async def append_time(self, producer: AIOKafkaProducer, partition: TopicPartition, row: Row) -> int:
         """The broker's clock in ms: the time it gives to ``row``, which says what ``partition`` holds already. Raises `Fenced`."""
@@ -68,6 +75,9 @@ class ExactlyOnce:
     async def commit(self, producer: AIOKafkaProducer, rows: Rows, offsets: Offsets, group: str) -> int:
         """See `Delivery`."""
         return await transaction.commit(producer, rows, offsets, group)
+
+    async def remind(self, offsets: Offsets) -> None:
+        """See `Delivery`. Whoever was replaced is fenced."""
 
     async def append_time(self, producer: AIOKafkaProducer, partition: TopicPartition, row: Row) -> int:
         """See `Delivery`. The row is aborted."""
@@ -119,6 +129,12 @@ class AtLeastOnce:
         if offsets and self._acknowledge is not None:
             await self._acknowledge(offsets)
         return 0
+
+    async def remind(self, offsets: Offsets) -> None:
+        """See `Delivery`. Whatever fails is done the next time."""
+        if self._acknowledge is not None:
+            with suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(self._acknowledge(offsets), REMIND_SECONDS)
 
     async def append_time(self, producer: AIOKafkaProducer, partition: TopicPartition, row: Row) -> int:
         """See `Delivery`. The row stays, and says nothing new."""

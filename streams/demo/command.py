@@ -84,8 +84,7 @@ class _Demo:
         try:
             genesis = await create_environment(self._connection, self._environment, clock="played", rulebook=self._rulebook)
             self._promise = delivery_of(genesis).promise
-            if self._promise == "at_least_once":
-                click.echo(f"delivery is {MEANINGS[self._promise]}")
+            click.echo(f"delivery is {MEANINGS[self._promise]}")
             for name in ("demo-1", "demo-2"):
                 self._start(name)
             days, expected = await asyncio.to_thread(self._prepare)  # while the workers start

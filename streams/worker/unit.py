@@ -208,7 +208,7 @@ class Unit:
         try:
             while True:
                 if asyncio.get_running_loop().time() - self._looked > IDLE_CHECK:
-                    await self._find_dropped_chunks()
+                    await self._look_around()
                 try:
                     chunks = [await asyncio.wait_for(self._queue.get(), IDLE_CHECK)]
                 except TimeoutError:
@@ -303,11 +303,15 @@ class Unit:
             if high_watermark is not None:
                 self._metrics.lag.labels(self.role, source.topic, self.number).set(max(0, high_watermark - position))
 
+    async def _look_around(self) -> None:
+        """While idle: see that what others know of us is right, and that nothing is on its way to us for ever."""
+        self._looked = asyncio.get_running_loop().time()
+        if self._gate.is_set() and self._queue.empty():
+            await self._delivery.remind(self.positions())
+            await self._find_dropped_chunks()
+
     async def _find_dropped_chunks(self) -> None:
         """Where the fetcher is ahead of us and nothing came for two looks in a row, Faust dropped the last chunk of that source."""
-        self._looked = asyncio.get_running_loop().time()
-        if not self._gate.is_set() or not self._queue.empty():
-            return
         ahead = {}
         for source, position in self.positions().items():
             start, _ = await self._owner.whereabouts(source)

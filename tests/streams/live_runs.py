@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import AsyncMock, patch
 from uuid import uuid4
 
 import msgspec
@@ -16,6 +17,7 @@ from engagement.events import Family
 from engagement.machine import Record
 from engagement.records import DAY_KEY, Day, decode
 from streams.connection import Connection
+from streams.delivery import AtLeastOnce
 from streams.demo.workers import WorkerProcess
 from streams.genesis import create_environment
 from streams.history.arrivals import Arrival
@@ -34,6 +36,13 @@ def new_environment(kafka: Connection) -> Environment:
     environment = Environment(f"test-{uuid4().hex[:12]}-")
     asyncio.run(create_environment(kafka, environment, partitions=PARTITIONS, clock="played"))
     return environment
+
+
+@contextmanager
+def no_transactions() -> Iterator[None]:
+    """What is created meanwhile is created as on a broker that has none."""
+    with patch("streams.genesis.ask_broker", AsyncMock(return_value=AtLeastOnce())):
+        yield
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from streams.connection import Connection
 from streams.delivery import AtLeastOnce
 from streams.demo.workers import WorkerProcess
 from streams.genesis import read_genesis
+from streams.group import Acknowledged, committed_offsets
 from streams.history.player import open_player
 from streams.history.summary import adds_up
 from streams.identity import make_identity
@@ -25,7 +26,7 @@ from streams.topics import CHANGELOGS, LOG
 from streams.transaction import rows_of
 from streams.worker.restore import restore
 from tests.streams.histories import FIRST_DAY, PARTITIONS, RULEBOOK, new_replay, simulated_days
-from tests.streams.live_runs import Live, new_environment, play, signals_of_persons, working
+from tests.streams.live_runs import Live, new_environment, no_transactions, play, signals_of_persons, working
 
 
 def test_with_a_worker_killed_nothing_is_lost_and_a_repeat_is_the_same_to_the_byte(embedded: Connection, tmp_path: Path) -> None:
@@ -54,6 +55,35 @@ def test_with_a_worker_killed_nothing_is_lost_and_a_repeat_is_the_same_to_the_by
     fates = live.fates()
     assert adds_up(fates)
     assert fates["counted"] == raw.fates["counted"]
+
+
+def test_where_a_worker_that_was_replaced_says_that_less_is_read_the_owner_says_it_again(kafka: Connection, tmp_path: Path) -> None:
+    with no_transactions():
+        environment = new_environment(kafka)
+    group = AtLeastOnce().offsets_group(environment)
+    read = {TopicPartition(environment.topic(family.value), number): 0 for family in Family for number in range(PARTITIONS)}
+
+    async def offsets() -> dict[TopicPartition, int]:
+        async with kafka.admin() as admin:
+            return await committed_offsets(admin, group, read)
+
+    async def say_less() -> None:
+        replaced = Acknowledged(kafka, group)
+        await replaced.commit(read)
+        await replaced.stop()
+        assert await offsets() == read
+
+    async def until(due: dict[TopicPartition, int]) -> None:
+        async with asyncio.timeout(30):
+            while await offsets() != due:  # noqa: ASYNC110 - a broker tells nobody
+                await asyncio.sleep(0.1)
+
+    with working(kafka, environment, tmp_path):
+        play(kafka, environment, simulated_days(accounts=20, days=2))
+        before = asyncio.run(offsets())
+        assert before != read
+        asyncio.run(say_less())
+        asyncio.run(until(before))
 
 
 class Unit:

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import os
+import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
@@ -47,8 +49,8 @@ FAILED = 1
 
 
 @click.command()
-@click.option("--form", type=click.Choice(list(FORMS)), default="full", show_default=True)
-@click.option("--seed", default=1, show_default=True)
+@click.option("--form", type=click.Choice(list(FORMS)), default="full", show_default=True, help="How much of everything.")
+@click.option("--seed", default=1, show_default=True, help="Decides which faults come in which order, and the load.")
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Only this part; may be said several times.")
 @click.option(
     "--mutant", type=click.Choice(sorted(MUTANTS)), help="Break the workers first: then the part `faults`, all that is run, must fail."
@@ -74,31 +76,44 @@ def main(*, form: str, seed: int, only: tuple[str, ...], mutant: str | None, at_
     complaints: list[str] = []
     sections: dict[str, Any] = {"form": form, "seed": seed}
     chosen = FORMS[form]
-    with tempfile.TemporaryDirectory(prefix="mqa-faults-") as name, LocalBroker(Kafka()) as broker:
-        folder, connection = Path(name), broker.connection
-        scenarios: dict[str, Callable[[], Coroutine[Any, Any, Outcome]]] = {
-            "losses": lambda: losses(connection, folder, tell=tell),
-            "skew": lambda: skew(connection, folder, tell=tell),
-            "restatement": lambda: restatement(connection, folder, accounts=chosen.restated, tell=tell),
-            "masses": lambda: masses(connection, folder, accounts=chosen.accounts, falling=chosen.accounts * 2 // 3, tell=tell),
-        }
-        promise: Promise = "at_least_once" if at_least_once else "exactly_once"
-        for part in PARTS[:1] if mutant or at_least_once else only or PARTS:
-            if part == "faults":
-                run = FaultRun(broker, folder, plan=chosen.plan, seed=seed, tell=tell, mutant=mutant, promise=promise)
-                asyncio.run(run.run())
-                lines, sections[part], broken = run.lines(), run.report(), run.complaints
-            else:
-                outcome = asyncio.run(scenarios[part]())
-                lines, sections[part], broken = outcome.lines(), asdict(outcome), outcome.complaints
-            click.echo("\n".join(lines))
-            complaints += broken
+    promise: Promise = "at_least_once" if at_least_once else "exactly_once"
+    folder = Path(tempfile.mkdtemp(prefix="mqa-faults-"))
+    try:
+        tell("a Kafka is started")
+        with LocalBroker(Kafka()) as broker:
+            connection = broker.connection
+            scenarios: dict[str, Callable[[], Coroutine[Any, Any, Outcome]]] = {
+                "losses": lambda: losses(connection, folder, tell=tell),
+                "skew": lambda: skew(connection, folder, tell=tell),
+                "restatement": lambda: restatement(connection, folder, accounts=chosen.restated, tell=tell),
+                "masses": lambda: masses(connection, folder, accounts=chosen.accounts, falling=chosen.accounts * 2 // 3, tell=tell),
+            }
+            for part in PARTS[:1] if mutant or at_least_once else only or PARTS:
+                tell(f"part {part}")
+                if part == "faults":
+                    run = FaultRun(broker, folder, plan=chosen.plan, seed=seed, tell=tell, mutant=mutant, promise=promise)
+                    asyncio.run(run.run())
+                    lines, sections[part], broken = run.lines(), run.report(), run.complaints
+                else:
+                    outcome = asyncio.run(scenarios[part]())
+                    lines, sections[part], broken = outcome.lines(), asdict(outcome), outcome.complaints
+                click.echo("\n".join(lines))
+                complaints += broken
+    except Exception as error:  # noqa: BLE001 - a run that cannot go on has failed, whatever it says
+        (folder / "failure.txt").write_text(traceback.format_exc())
+        complaints.append(f"the run could not go on: {error!r}")
+        click.echo(complaints[-1])
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
     sections["seconds"] = round(monotonic() - began, 1)
     if report is not None:
-        write_report(report, sections)
-    click.echo(f"{'FAILED' if complaints else 'held'} after {monotonic() - began:.0f} s")
+        write_report(report, sections | {"complaints": complaints})
     if complaints:
+        click.echo(f"FAILED after {monotonic() - began:.0f} s ({form}, seed {seed}); the workers' logs are in {folder}")
         sys.exit(FAILED)
+    shutil.rmtree(folder)
+    click.echo(f"held after {monotonic() - began:.0f} s")
 
 
 main()

@@ -84,7 +84,10 @@ class Trap:
         if setting is None or (setting.point, setting.role) != (point, role) or self._begun < setting.commit:
             return None
         self._setting = None
-        self._file.replace(sprung(self._file))
+        try:
+            self._file.replace(sprung(self._file))
+        except FileNotFoundError:
+            return None  # withdrawn meanwhile
         print(f"fault: {point}, commit {self._begun} of {role}", file=sys.stderr, flush=True)  # noqa: T201 - into the worker's log, before it is too late
         return setting
 

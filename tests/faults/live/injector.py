@@ -23,6 +23,7 @@ START_SECONDS = 60.0
 FOR_EVER_SECONDS = 120.0
 HOME_CREW = 3
 GUESTS_AT_ONCE = 2
+TELL_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,10 @@ class Injector:
     async def run(self) -> None:
         """All of the plan."""
         await self._begin()
-        for fault in self._deck():
+        deck = self._deck()
+        for number, fault in enumerate(deck):
+            if number % TELL_EVERY == 0:
+                self._tell(f"{number} of {len(deck)} faults are over")
             await fault()
 
     async def run_for(self, seconds: float, pause: float) -> None:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from unittest.mock import AsyncMock, patch
 
 from engagement.days import parse_day
 from streams.broker.local import LocalBroker
@@ -22,12 +21,12 @@ from tests.faults.live.injector import SESSION_SECONDS, Injector, Plan
 from tests.faults.live.load import Load
 from tests.faults.live.progress import Progress
 from tests.faults.live.verifier import Verdict, Verifier
+from tests.streams.live_runs import no_transactions
 
 PARTITIONS = 4
 FIRST_DAY = parse_day("2025-01-01")
 ACCOUNTS, EVENTS = 400, 400
 DAYS_A_CODEC = 8
-LAST_BYTES = 20_000
 REST_SECONDS = 120.0
 
 Tell = Callable[[str], None]
@@ -85,9 +84,7 @@ class FaultRun:
             await self._crew.dismiss_all()
         except Exception:
             self._tell(f"the load stood at day {self._feed.day - FIRST_DAY}, disturbed {self._feed.disturbances} times")
-            await self._crew.ask_where_they_stand()
-            for name in self._crew.names:
-                self._tell(f"the last that {name} said:\n{self._crew.said(name)[-LAST_BYTES:]}")
+            await self._crew.ask_where_they_stand()  # into their logs
             raise
         finally:
             self._crew.end()
@@ -97,8 +94,7 @@ class FaultRun:
 
     async def _create(self) -> None:
         """On a broker with transactions an environment keeps more than at least once, unless it is told that there are none."""
-        without = patch("streams.genesis.ask_broker", AsyncMock(return_value=AtLeastOnce()))
-        with without if self._promise == "at_least_once" else nullcontext():
+        with no_transactions() if self._promise == "at_least_once" else nullcontext():
             await create_environment(self._connection, self._environment, partitions=PARTITIONS, clock="played")
 
     async def _under_faults(self) -> None:

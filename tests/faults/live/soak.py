@@ -134,7 +134,7 @@ class Soak:
 
 @click.command()
 @click.option("--hours", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True))
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Decides which faults come in which order, and the load.")
 @click.option("--report", metavar="FILE", help="Write the figures there as JSON.")
 def main(hours: float, seed: int, report: str | None) -> None:
     """Let it run for long, and look what grows."""

@@ -28,8 +28,7 @@ _CHUNK = 10
 @click.option("--until-one-fails", is_flag=True, help="Stop at the first failing seed.")
 def main(seeds: str, jobs: int, mutant: str | None, *, until_one_fails: bool) -> None:
     """Play seeds of the simulation. Exit status 1 where a promise did not hold."""
-    first, _, last = seeds.partition("-")
-    chosen = range(int(first), int(last or first) + 1)
+    chosen = _seeds(seeds)
     began, faults, failed, steps, trace = monotonic(), Counter[str](), 0, 0, 0
     for number, outcome in enumerate(_played(chosen, jobs, mutant), 1):
         faults += outcome.faults
@@ -41,12 +40,24 @@ def main(seeds: str, jobs: int, mutant: str | None, *, until_one_fails: bool) ->
             click.echo(f"seed {outcome.seed} failed ({again}):\n" + "\n".join(f"  {problem}" for problem in outcome.problems))
             if until_one_fails:
                 break
-        if number % 500 == 0:
+        if number % (50 if len(chosen) <= 1_000 else 500) == 0:
             click.echo(f"{number:,} of {len(chosen):,} seeds, {failed} failed, {monotonic() - began:.0f} s", err=True)
     injected = ", ".join(f"{kind} {count:,}" for kind, count in sorted(faults.items()))
     click.echo(f"{number:,} seeds, {failed} failed, {steps:,} steps, trace {trace:x}, {monotonic() - began:.0f} s; {injected}")
     if failed:
         sys.exit(FAILED)
+
+
+def _seeds(said: str) -> range:
+    first, _, last = said.partition("-")
+    try:
+        chosen = range(int(first), int(last or first) + 1)
+    except ValueError:
+        chosen = range(0)
+    if not chosen:
+        msg = f"--seeds {said!r}: write a number such as 123, or a range such as 0-9999"
+        raise click.UsageError(msg)
+    return chosen
 
 
 def _played(seeds: range, jobs: int, mutant: str | None) -> Iterator[Outcome]:
