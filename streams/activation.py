@@ -48,7 +48,7 @@ async def run(rulebook: Rulebook, place: str, *, prefix: str, bootstrap: str | N
 
 
 async def activate_rulebook(connection: Connection, environment: Environment, genesis: Genesis, rulebook: Rulebook, *, place: str) -> bool:
-    """Have every account judged by ``rulebook`` from here on; False, and nothing is written, where it is the active one already.
+    """Have every account judged by ``rulebook`` from here on; False, and nothing is written, where it certainly is the active one already.
 
     ``place`` names it in messages. Raises `Refused` where it cannot restate what was counted, and where another activation came between.
     """
@@ -57,7 +57,8 @@ async def activate_rulebook(connection: Connection, environment: Environment, ge
     await producer.start()  # fences an activation under way: what is read now stays the newest, or ours fails
     try:
         active = await newest_rulebook(connection, environment)
-        if active.version == rulebook.version:
+        # Without transactions an activation that was killed may have reached some partitions, whatever ``rulebooks`` says
+        if active.version == rulebook.version and delivery.promise == "exactly_once":
             return False
         check_restates(active, rulebook, place)
         await delivery.commit(producer, _rows(environment, genesis, rulebook), {}, environment.group)

@@ -63,13 +63,19 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
     """Let the environment run by the wall; returns the last day played. ``now`` in ms; ``key`` is that of its workers.
 
     Raises `Refused` where it does so already, where workers run or have not folded everything, where nothing was played or its days
-    lie ahead, and where people were hashed under another key.
+    lie ahead, where people were hashed under another key, and where the broker has no transactions.
     """
     genesis = await read_genesis(connection, environment)
     delivery = delivery_of(genesis)
     name = f"environment {environment.prefix!r}"
     if await clock_of(connection, environment, genesis) == "wall":
         msg = f"{name} runs by the wall clock already; only one into which a history was played can go live, and once"
+        raise Refused(msg)
+    if delivery.promise != "exactly_once":
+        msg = (
+            f"{name}: its broker has no transactions, and going live takes one; load the history into an environment on Kafka, or begin "
+            "one without a history (`mqa topics create --prefix NEW --clock wall`)"
+        )
         raise Refused(msg)
     async with AsyncExitStack() as stack:
         admin = await stack.enter_async_context(connection.admin())

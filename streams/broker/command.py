@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from engagement.errors import Refused
 from streams.broker.kinds import chosen_kind
 from streams.broker.local import start_background, stop_background
 from streams.broker.state import read_state
@@ -24,7 +25,11 @@ def broker() -> None:
 @click.option("--embedded", "name", flag_value="embedded", help="The embedded broker: in memory, without transactions.")
 def start(name: str | None) -> None:
     """Start a broker that runs until `mqa broker stop`. The first start of Kafka fetches it (54 MB)."""
-    state, fresh = start_background(chosen_kind(name))
+    kind = chosen_kind(name)
+    state, fresh = start_background(kind)
+    if name is not None and state.title != kind.title:
+        msg = f"{state.title} runs already, at {state.bootstrap}; `mqa broker stop` ends it and deletes what it stores"
+        raise Refused(msg)
     click.echo(
         f"{state.title} {'runs now' if fresh else 'was running already'} at {state.bootstrap} (process {state.pid}); "
         "`mqa broker stop` ends it and deletes what it stores"

@@ -8,14 +8,18 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from engagement.days import midnight
+from engagement.errors import Refused
 from engagement.events import Family
 from engagement.intake import Intake
 from engagement.machine import Fold, Step
 from engagement.qualify import Qualify
+from engagement.rulebook import load_rulebook
+from streams.activation import activate_rulebook
 from streams.connection import Connection
 from streams.delivery import AtLeastOnce
 from streams.demo.workers import WorkerProcess
 from streams.genesis import read_genesis
+from streams.going_live import switch_to_wall
 from streams.group import Acknowledged, committed_offsets
 from streams.history.player import open_player
 from streams.history.summary import adds_up
@@ -173,6 +177,22 @@ def test_a_tier_change_that_was_told_when_its_teller_died_is_told_again_with_the
 def test_the_broker_decides_the_promise_and_the_genesis_says_it(embedded: Connection) -> None:
     environment = new_environment(embedded)
     assert asyncio.run(read_genesis(embedded, environment)).delivery == "at_least_once"
+
+
+def test_an_activation_that_was_killed_can_be_taken_back(live: Live) -> None:
+    """It had reached some partitions of the log, and not yet the topic of rulebooks."""
+    kafka, environment = live.kafka, live.environment
+    genesis = asyncio.run(read_genesis(kafka, environment))
+    first = load_rulebook(genesis.rulebook, "the first")
+    assert asyncio.run(activate_rulebook(kafka, environment, genesis, first, place="again"))
+    asyncio.run(everything(live, "intake", after_a_death=False))
+    steps = asyncio.run(everything(live, "qualify", after_a_death=False))
+    assert [step.position.fates["activations"] for step in steps] == [1] * PARTITIONS
+
+
+def test_going_live_is_refused(live: Live) -> None:
+    with pytest.raises(Refused, match="has no transactions"):
+        asyncio.run(switch_to_wall(live.kafka, live.environment, person_key("played"), midnight(FIRST_DAY + 1)))
 
 
 def test_a_player_comes_back_to_where_it_was(live: Live) -> None:

@@ -101,6 +101,9 @@ def test_a_background_broker_runs_until_it_is_stopped(cache: Path) -> None:
         )
         assert Connection.find().bootstrap == state.bootstrap
         assert "was running already" in run.invoke(command, ["start"]).output
+        other = run.invoke(command, ["start", "--embedded"])
+        assert isinstance(other.exception, Refused)
+        assert "Kafka runs already" in str(other.exception)
         assert run.invoke(command, ["status"]).exit_code == 0
     finally:
         stopped = run.invoke(command, ["stop"])
