@@ -64,6 +64,9 @@ FAILED = 1
 @click.option("--report", metavar="FILE", help="Write the figures there as JSON.")
 def main(*, form: str, seed: int, only: tuple[str, ...], mutant: str | None, at_least_once: bool, report: str | None) -> None:
     """Break what can be broken, and count what was lost."""
+    if only and (mutant or at_least_once) and only != PARTS[:1]:
+        msg = "--mutant and --at-least-once go with the part `faults` alone"
+        raise click.UsageError(msg)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     signal(SIGTERM, default_int_handler)  # whatever ends this ends its workers too
