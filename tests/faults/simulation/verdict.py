@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from aiokafka.structs import TopicPartition
 
+from engagement.days import iso_day, midnight
 from engagement.intake import IntakePosition
 from engagement.machine import POSITION_KEY, RESERVED_KEYS, PlainRecord
 from engagement.qualify import Qualify, QualifyPosition
-from engagement.records import DAY_KEY, Signal, decode
+from engagement.records import DAY_KEY, Day, LogRecord, Signal, Update, decode
 from streams.topics import CHANGELOGS, DEAD_LETTERS, INPUTS, LOG, TIER_CHANGES, Environment
 from tests.faults.simulation.broker import Broker
-from tests.faults.simulation.scenario import PARTITIONS, Event, Scenario
+from tests.faults.simulation.scenario import FIRST_DAY, PARTITIONS, Event, Scenario
 
 
 def problems(broker: Broker, environment: Environment, told: Scenario) -> Iterator[str]:
@@ -22,7 +23,7 @@ def problems(broker: Broker, environment: Environment, told: Scenario) -> Iterat
     events = [event for day in told.days for event in day]
     logs = [list(broker.visible(TopicPartition(environment.topic(LOG), number))) for number in range(PARTITIONS)]
     yield from _intake_problems(broker, environment, events)
-    yield from _log_problems(logs, events)
+    yield from _log_problems(logs, events, first_day=FIRST_DAY + told.is_wall)  # by the clock it is the genesis that begins the first
     for number, log in enumerate(logs):
         yield from _qualify_problems(broker, environment, number, log, is_wall=told.is_wall)  # by the clock days never end
 
@@ -54,15 +55,30 @@ def _intake_problems(broker: Broker, environment: Environment, events: Sequence[
         yield f"dead letters: {dead}, expected {expected['dead:malformed_json']}"
 
 
-def _log_problems(logs: Sequence[Sequence[PlainRecord]], events: Sequence[Event]) -> Iterator[str]:
+def _log_problems(logs: Sequence[Sequence[PlainRecord]], events: Sequence[Event], *, first_day: int) -> Iterator[str]:
     entries = [[decode(record.value or b"") for record in log] for log in logs]
     found = Counter(entry.id for log in entries for entry in log if isinstance(entry, Signal))
     expected = Counter(event.id for event in events if event.id is not None and not event.is_repeat)
     if found != expected:
         yield f"log: lost {sorted((expected - found).elements())}, double {sorted((found - expected).elements())}"
-    days = [[record.value for record in log if record.key == DAY_KEY] for log in logs]
+    days = [[entry.day for entry in log if isinstance(entry, Day)] for log in entries]
     if any(each != days[0] for each in days):
         yield f"log: the partitions' days differ: {days}"
+    for number, log in enumerate(entries):
+        if days[number] != list(range(first_day, first_day + len(days[number]))):
+            yield f"log/{number}: the days are not one after the other: {days[number]}"
+        yield from (f"log/{number}: {late}" for late in _late(log))
+
+
+def _late(log: Sequence[LogRecord]) -> Iterator[str]:
+    """Say what stands behind a day that it came before. A re-appended copy too is waited for: it was received when its original was."""
+    day: int | None = None
+    for entry in log:
+        match entry:
+            case Day():
+                day = entry.day
+            case Signal() | Update() if day is not None and entry.received_at < midnight(day):
+                yield f"{entry.id} was received before {iso_day(day)}, and stands behind it"
 
 
 def _qualify_problems(broker: Broker, environment: Environment, number: int, log: Sequence[PlainRecord], *, is_wall: bool) -> Iterator[str]:
