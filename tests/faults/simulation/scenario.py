@@ -1,5 +1,6 @@
 """What a seed stands for: a history, a number of workers, and what happens to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -7,7 +8,7 @@ import msgspec
 
 from engagement.days import MS_PER_DAY, iso_instant, midnight, parse_day
 from engagement.events import Family
-from engagement.rulebook import load_rulebook
+from engagement.rulebook import Rulebook, load_rulebook
 from streams.history.arrivals import Arrival
 from streams.identity import partition_of
 
@@ -29,6 +30,7 @@ _TEXT = """
       tier_3: {enter: {stage: mqa}, keep: {score: 1}}
     """
 RULEBOOK, OTHER_RULEBOOK = load_rulebook(_TEXT % 5, "first"), load_rulebook(_TEXT % 4, "activated")
+_ACTIVATIONS = ((), (OTHER_RULEBOOK,), (OTHER_RULEBOOK, RULEBOOK))
 ACCOUNTS = ("acme.com", "beta.com", "core.com", "delta.com", "epsilon.com", "zeta.com")
 
 
@@ -49,7 +51,7 @@ class Scenario:
     days: tuple[tuple[Event, ...], ...]
     workers: int
     batch: int
-    activates_on: int | None  # the day on which `OTHER_RULEBOOK` is activated
+    activations: Mapping[int, Rulebook]  # day -> what is activated on it; between two there are new accounts
     is_wall: bool  # days come from the clock of whoever owns intake's unit 0, not from a player
     latency: float  # seconds that a request or an answer takes, on average
     trouble: float  # how likely one is lost
@@ -69,7 +71,7 @@ def scenario(seed: int) -> Scenario:
         days=days,
         workers=random.choice((1, 2, 2, 3)),
         batch=random.choice((1, 2, 3, 7, 50)),
-        activates_on=random.choice((None, random.randrange(len(days)))),
+        activations=_activations(random, len(days)),
         is_wall=random.random() < 1 / 4,
         latency=random.choice((0.001, 0.01, 0.1)),
         trouble=random.choice((0.0, 0.02, 0.1)),
@@ -79,6 +81,11 @@ def scenario(seed: int) -> Scenario:
         storm_every=random.choice((8.0, 40.0, 1000.0)),
         seconds=random.choice((20.0, 60.0)),
     )
+
+
+def _activations(random: Random, days: int) -> Mapping[int, Rulebook]:
+    activated = random.choice(_ACTIVATIONS)
+    return dict(zip(sorted(random.sample(range(days), len(activated))), activated, strict=True))
 
 
 def _day(random: Random, number: int) -> tuple[Event, ...]:

@@ -37,7 +37,7 @@ from tests.faults.simulation.clients import SimulatedConnection
 from tests.faults.simulation.group import LOOK, SESSION, Group
 from tests.faults.simulation.loop import WORLD, SimulatedLoop, Stuck
 from tests.faults.simulation.network import Network
-from tests.faults.simulation.scenario import FIRST_DAY, OTHER_RULEBOOK, PARTITIONS, RULEBOOK, Scenario, scenario
+from tests.faults.simulation.scenario import FIRST_DAY, PARTITIONS, RULEBOOK, Scenario, scenario
 from tests.faults.simulation.verdict import problems
 from tests.faults.simulation.worker import SimulatedWorker
 
@@ -212,8 +212,9 @@ class _World:
             await asyncio.sleep(DAY_SECONDS * QUIET_DAYS)
 
     async def _activate(self, day: int) -> None:
-        if day == self.told.activates_on:
-            await activate_rulebook(self._apart, ENVIRONMENT, self._genesis, OTHER_RULEBOOK, place="simulation")
+        rulebook = self.told.activations.get(day)
+        if rulebook is not None:
+            await activate_rulebook(self._apart, ENVIRONMENT, self._genesis, rulebook, place="simulation")
 
     async def _rest(self) -> None:
         """Wait until nothing is left to read, then stop every worker in order."""
