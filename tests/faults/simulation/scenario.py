@@ -57,6 +57,7 @@ class Scenario:
     trouble: float  # how likely one is lost
     kill_every: float  # seconds of the simulation, on average; likewise
     freeze_every: float
+    clock_every: float  # where it is a wall: what meets whoever has the clock, in the middle of a day's transaction
     outage_every: float
     storm_every: float  # workers that come and go
     seconds: float  # for which faults happen
@@ -77,6 +78,7 @@ def scenario(seed: int) -> Scenario:
         trouble=random.choice((0.0, 0.02, 0.1)),
         kill_every=random.choice((2.0, 6.0, 20.0)),
         freeze_every=random.choice((4.0, 12.0, 60.0)),
+        clock_every=random.choice((6.0, 20.0)),
         outage_every=random.choice((15.0, 60.0, 1000.0)),
         storm_every=random.choice((8.0, 40.0, 1000.0)),
         seconds=random.choice((20.0, 60.0)),
