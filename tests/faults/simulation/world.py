@@ -61,6 +61,9 @@ PATIENCE = 400.0
 player.LOOK_AGAIN = 0.25  # the player asks a hundred times a second, and most steps would be its
 
 _CLOCK, _CLOCK_UNIT = (ENVIRONMENT.transactional_id(role, 0) for role in ("clock", "intake"))
+_BEFORE_A_DAY, _TRANSACTION_OPEN = (0, 2, 3, 4), (1, 5)
+"""After how many writes of the clock, which asks for the time with two, and appends a day with four, the third to its own partition."""
+
 _KEY = person_key("played")
 _IDENTITY = make_identity(partitions=PARTITIONS, secret=_KEY.secret, key_id=_KEY.key_id)
 
@@ -129,7 +132,7 @@ class _World:
         self._doomed: dict[str, int] = {}  # process -> steps it still takes
         self._dazed: dict[str, int] = {}  # process -> requests it still makes before it is frozen
         self._asleep: dict[str, _Sleep] = {}  # frozen processes
-        self._doomed_clock: int | None = None  # requests that a clock still makes before it meets something
+        self._clock_trial: tuple[int, bool] | None = None  # writes that the clock still makes before it is tried, and whether it then freezes
         self._starts = 0
         self._make_environment()
 
@@ -336,11 +339,8 @@ class _World:
                 self._freeze(process, _Sleep(lambda _: self.group.generation != generation, self.random.randint(0, 40)))
         elif left is not None:
             self._dazed[process] = left - 1
-        if self._doomed_clock is not None and writer is not None and writer.startswith(_CLOCK):
-            self._doomed_clock -= 1
-            if self._doomed_clock < 0:
-                self._doomed_clock = None
-                self._meet_clock(process, writer)
+        if writer is not None and writer.startswith(_CLOCK):
+            self._try_clock(process, writer)
         for sleeper, sleep in list(self._asleep.items()):
             sleep.is_over = sleep.is_over or sleep.is_replaced(writer)
             if sleep.is_over:
@@ -348,11 +348,17 @@ class _World:
                 if sleep.requests < 0:
                     self._thaw(sleeper)
 
-    def _meet_clock(self, process: str, writer: str) -> None:
-        """Have it go on when another clock is about to begin; or die with a transaction open, behind which its worker commits more."""
+    def _try_clock(self, process: str, writer: str) -> None:
+        """Have it go on when another clock has just begun; or die with a transaction open, behind which its worker commits more."""
+        if self._clock_trial is None or self._asleep:
+            return
+        left, freezes = self._clock_trial
+        self._clock_trial = (left - 1, freezes) if left else None
+        if left:
+            return
         self.faults["clock"] += 1
-        if self.random.random() < 1 / 2:
-            self._freeze(process, _Sleep(lambda writer: writer == _CLOCK_UNIT, self.random.randint(0, 6)))
+        if freezes:
+            self._freeze(process, _Sleep(lambda writer: writer == _CLOCK_UNIT, self.random.choice((0, 2, 4, 8, 60))))
         else:
             seconds = self.random.uniform(1, 8)
             self.network.silent_until[writer] = self.loop.time() + seconds
@@ -393,11 +399,12 @@ class _World:
         await self._every(self.told.freeze_every, freeze)
 
     async def _clock_faults(self) -> None:
-        def doom() -> None:
-            self._doomed_clock = self.random.randint(0, 5)
+        def choose() -> None:
+            freezes = self.random.random() < 1 / 2
+            self._clock_trial = self.random.choice(_BEFORE_A_DAY if freezes else _TRANSACTION_OPEN), freezes
 
         if self.told.is_wall:
-            await self._every(self.told.clock_every, doom)
+            await self._every(self.told.clock_every, choose)
 
     async def _outages(self) -> None:
         def outage() -> None:
