@@ -132,7 +132,7 @@ class _World:
         self._doomed: dict[str, int] = {}  # process -> steps it still takes
         self._dazed: dict[str, int] = {}  # process -> requests it still makes before it is frozen
         self._asleep: dict[str, _Sleep] = {}  # frozen processes
-        self._clock_trial: tuple[int, bool] | None = None  # writes that the clock still makes before it is tried, and whether it then freezes
+        self._clock_trial: tuple[int, bool] | None = None  # writes until the clock is tried, and whether it freezes
         self._starts = 0
         self._make_environment()
 
