@@ -4,26 +4,31 @@ A mutant replaces something in the product's modules for as long as the process 
 """
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 from aiokafka.structs import OffsetAndMetadata
 
-from engagement.machine import Record
+from engagement.machine import Record, Table
 from engagement.records import DAY_KEY
 from streams import days, transaction
 from streams.delivery import ExactlyOnce, Offsets, Rows
 from streams.history import player
+from streams.reading import reader
 from streams.topics import CHANGELOGS, Environment
 from streams.transaction import make_producer
 from streams.worker import clock
+from streams.worker import restore as worker_restore
 from streams.worker import unit as worker_unit
 from streams.worker.transport import Chunk
 
 unit: Any = worker_unit  # whose parts are replaced, as are those of the next
+restore: Any = worker_restore
+clock_module: Any = clock
+player_module: Any = player
 exactly_once: Any = ExactlyOnce
-_MODULES_OF_DAYS: tuple[Any, ...] = (clock, player)
+table: Any = Table
 
 
 def commit_before_flush() -> None:
@@ -118,7 +123,7 @@ def dropped_day() -> None:
     async def append_day(producer: Any, environment: Environment, partitions: int, day: int, *delivery: Any) -> None:
         await append_whole(producer, environment, 1 if day % 3 == 0 else partitions, day, *delivery)
 
-    for module in _MODULES_OF_DAYS:
+    for module in (clock_module, player_module):
         module.append_day = append_day
 
 
@@ -149,6 +154,62 @@ def lost_day_record() -> None:
     unit.Unit.offer = offered
 
 
+def day_before_its_inputs() -> None:
+    """The clock does not ask whether intake is through: days begin before what came in earlier is read."""
+
+    async def is_through(*_: object) -> bool:
+        return True
+
+    clock_module.DayClock._intake_is_through = is_through
+
+
+def day_before_its_events() -> None:
+    """The player does not wait either."""
+
+    async def wait(*_: object) -> None:
+        pass
+
+    player_module.Player._wait = wait
+
+
+def two_clocks() -> None:
+    """Each clock has a transactional id of its own, so that two of them may append."""
+    make_fencing, clocks = exactly_once.make_producer, count()
+
+    def unfenced(self: Any, connection: Any, transactional_id: str) -> Any:
+        suffix = f"-{os.getpid()}-{next(clocks)}" if "-clock-" in transactional_id else ""
+        return make_fencing(self, connection, transactional_id + suffix)
+
+    exactly_once.make_producer = unfenced
+
+
+def forgetful_clock() -> None:
+    """A clock does not read what the clock before it appended after the state was restored."""
+
+    async def nothing(*_: object, **__: object) -> AsyncIterator[list[Record]]:
+        return
+        yield
+
+    clock_module.read_to_end = nothing
+
+
+def accounts_not_sorted_anew() -> None:
+    """A second activation goes through the accounts that there were at the first."""
+    accept = table.accept
+
+    def accepted(self: Any, changelog: Mapping[bytes, bytes | None]) -> None:
+        known = self._sorted
+        accept(self, changelog)
+        self._sorted = known
+
+    table.accept = accepted
+
+
+def restore_to_stable_end() -> None:
+    """The state is restored as far as no transaction is open: where the clock has one, what intake committed behind it is missed."""
+    restore.reader = lambda connection, *_: reader(connection)
+
+
 MUTANTS: Mapping[str, Callable[[], None]] = {
     mutant.__name__.replace("_", "-"): mutant
     for mutant in (
@@ -160,6 +221,12 @@ MUTANTS: Mapping[str, Callable[[], None]] = {
         dropped_day,
         lost_day_record,
         dropped_chunk,
+        day_before_its_inputs,
+        day_before_its_events,
+        two_clocks,
+        forgetful_clock,
+        accounts_not_sorted_anew,
+        restore_to_stable_end,
     )
 }
 """Name -> what breaks the product."""

@@ -143,6 +143,11 @@ class Broker:
             self._epochs[producer] += 1
             self._end(transaction, committed=False)
 
+    def expire_all(self) -> None:
+        """As if so much time had passed that no transaction is open any more."""
+        for producer, transaction in list(self._ongoing.items()):
+            self.expire(producer, transaction)
+
     def ongoing(self, producer: str) -> Transaction | None:
         """The open transaction of a producer."""
         return self._ongoing.get(producer)

@@ -161,7 +161,7 @@ class SimulatedProducer:
 
     async def _ask(self, request: Callable[[], T]) -> T:
         try:
-            return await self._network.call(request, is_write=True)
+            return await self._network.call(request, writer=self._id)
         except InvalidProducerEpoch:
             self._failure = ProducerFenced()
             raise self._failure from None

@@ -25,20 +25,25 @@ class Network:
         """``latency``: seconds of a request, or a reply, on average; ``trouble``: how likely it is that one is lost."""
         self.broker = broker
         self.trouble = trouble
-        self.before_call: Callable[[str, bool], None] = lambda *_: None  # told which process asks, and whether it writes
+        self.before_call: Callable[[str, str | None], None] = lambda *_: None  # see `call`; told which process asks, and its ``writer``
         self._latency = latency
         self.down_until = 0.0  # loop time; nobody reaches the broker before
+        self.silent_until: dict[str, float] = {}  # writer -> loop time; who coordinates its transactions answers nothing before
         self.random = random
         self._owes_markers = False
 
-    async def call(self, request: Callable[[], T], *, is_write: bool = False) -> T:
-        """Ask the broker; returns its answer or raises its error. It happens once, sometime between now and the answer."""
+    async def call(self, request: Callable[[], T], *, writer: str | None = None) -> T:
+        """Ask the broker; returns its answer or raises its error. It happens once, sometime between now and the answer.
+
+        ``writer`` is the transactional id under which something is written.
+        """
         loop = asyncio.get_running_loop()
-        self.before_call(current_process(), is_write)
+        self.before_call(current_process(), writer)
         while True:
             await asyncio.sleep(self.random.expovariate(1 / self._latency))
-            if loop.time() < self.down_until:
-                await asyncio.sleep(self.down_until - loop.time() + RETRY)
+            reachable_at = max(self.down_until, self.silent_until.get(writer, 0.0) if writer is not None else 0.0)
+            if loop.time() < reachable_at:
+                await asyncio.sleep(reachable_at - loop.time() + RETRY)
             elif self.random.random() < self.trouble:
                 await asyncio.sleep(self.random.expovariate(1 / RETRY))  # the request was lost
             else:
@@ -47,7 +52,7 @@ class Network:
             answer = request()
         except ConcurrentTransactions:
             await asyncio.sleep(RETRY)
-            return await self.call(request, is_write=is_write)
+            return await self.call(request, writer=writer)
         finally:
             self._write_markers()
         await asyncio.sleep(self.random.expovariate(1 / self._latency))

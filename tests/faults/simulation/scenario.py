@@ -1,5 +1,6 @@
 """What a seed stands for: a history, a number of workers, and what happens to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -7,7 +8,7 @@ import msgspec
 
 from engagement.days import MS_PER_DAY, iso_instant, midnight, parse_day
 from engagement.events import Family
-from engagement.rulebook import load_rulebook
+from engagement.rulebook import Rulebook, load_rulebook
 from streams.history.arrivals import Arrival
 from streams.identity import partition_of
 
@@ -29,6 +30,7 @@ _TEXT = """
       tier_3: {enter: {stage: mqa}, keep: {score: 1}}
     """
 RULEBOOK, OTHER_RULEBOOK = load_rulebook(_TEXT % 5, "first"), load_rulebook(_TEXT % 4, "activated")
+_ACTIVATIONS = ((), (OTHER_RULEBOOK,), (OTHER_RULEBOOK, RULEBOOK))
 ACCOUNTS = ("acme.com", "beta.com", "core.com", "delta.com", "epsilon.com", "zeta.com")
 
 
@@ -49,12 +51,13 @@ class Scenario:
     days: tuple[tuple[Event, ...], ...]
     workers: int
     batch: int
-    activates_on: int | None  # the day on which `OTHER_RULEBOOK` is activated
+    activations: Mapping[int, Rulebook]  # day -> what is activated on it; between two there are new accounts
     is_wall: bool  # days come from the clock of whoever owns intake's unit 0, not from a player
     latency: float  # seconds that a request or an answer takes, on average
     trouble: float  # how likely one is lost
     kill_every: float  # seconds of the simulation, on average; likewise
     freeze_every: float
+    clock_every: float  # where it is a wall: what meets whoever has the clock, in the middle of a day's transaction
     outage_every: float
     storm_every: float  # workers that come and go
     seconds: float  # for which faults happen
@@ -69,16 +72,22 @@ def scenario(seed: int) -> Scenario:
         days=days,
         workers=random.choice((1, 2, 2, 3)),
         batch=random.choice((1, 2, 3, 7, 50)),
-        activates_on=random.choice((None, random.randrange(len(days)))),
-        is_wall=random.random() < 1 / 4,
+        activations=_activations(random, len(days)),
+        is_wall=random.random() < 1 / 3,
         latency=random.choice((0.001, 0.01, 0.1)),
         trouble=random.choice((0.0, 0.02, 0.1)),
         kill_every=random.choice((2.0, 6.0, 20.0)),
         freeze_every=random.choice((4.0, 12.0, 60.0)),
+        clock_every=random.choice((4.0, 12.0)),
         outage_every=random.choice((15.0, 60.0, 1000.0)),
         storm_every=random.choice((8.0, 40.0, 1000.0)),
         seconds=random.choice((20.0, 60.0)),
     )
+
+
+def _activations(random: Random, days: int) -> Mapping[int, Rulebook]:
+    activated = random.choice(_ACTIVATIONS)
+    return dict(zip(sorted(random.sample(range(days), len(activated))), activated, strict=True))
 
 
 def _day(random: Random, number: int) -> tuple[Event, ...]:

@@ -37,7 +37,7 @@ from tests.faults.simulation.clients import SimulatedConnection
 from tests.faults.simulation.group import LOOK, SESSION, Group
 from tests.faults.simulation.loop import WORLD, SimulatedLoop, Stuck
 from tests.faults.simulation.network import Network
-from tests.faults.simulation.scenario import FIRST_DAY, OTHER_RULEBOOK, PARTITIONS, RULEBOOK, Scenario, scenario
+from tests.faults.simulation.scenario import FIRST_DAY, PARTITIONS, RULEBOOK, Scenario, scenario
 from tests.faults.simulation.verdict import problems
 from tests.faults.simulation.worker import SimulatedWorker
 
@@ -59,6 +59,10 @@ PATIENCE = 400.0
 """Seconds without faults within which everything must have come to rest: a session, a transaction's time-out and a few restarts are 60."""
 
 player.LOOK_AGAIN = 0.25  # the player asks a hundred times a second, and most steps would be its
+
+_CLOCK, _CLOCK_UNIT = (ENVIRONMENT.transactional_id(role, 0) for role in ("clock", "intake"))
+_BEFORE_A_DAY, _TRANSACTION_OPEN = (0, 2, 3, 4), (1, 5)
+"""After how many writes of the clock, which asks for the time with two, and appends a day with four, the third to its own partition."""
 
 _KEY = person_key("played")
 _IDENTITY = make_identity(partitions=PARTITIONS, secret=_KEY.secret, key_id=_KEY.key_id)
@@ -100,6 +104,15 @@ def simulate(seed: int) -> Outcome:
         return Outcome(seed=seed, problems=tuple(found), steps=loop.steps, faults=world.faults, trace=world.trace)
 
 
+@dataclass(slots=True)
+class _Sleep:
+    """How a frozen process is woken: by requests of others, and so many more of them."""
+
+    is_replaced: Callable[[str | None], bool]  # told under which transactional id something is written
+    requests: int
+    is_over: bool = False
+
+
 class _World:
     def __init__(self, told: Scenario) -> None:
         self.told = told
@@ -118,7 +131,8 @@ class _World:
         self._running: dict[str, SimulatedWorker] = {}  # by the process's name
         self._doomed: dict[str, int] = {}  # process -> steps it still takes
         self._dazed: dict[str, int] = {}  # process -> requests it still makes before it is frozen
-        self._asleep: dict[str, tuple[int, int]] = {}  # frozen process -> generation of the group then, requests after it until it goes on
+        self._asleep: dict[str, _Sleep] = {}  # frozen processes
+        self._clock_trial: tuple[int, bool] | None = None  # writes until the clock is tried, and whether it freezes
         self._starts = 0
         self._make_environment()
 
@@ -143,7 +157,7 @@ class _World:
             self._start(name)
         looking = asyncio.create_task(self._looks())
         async with asyncio.TaskGroup() as tasks:
-            for work in (self._kills(), self._freezes(), self._outages(), self._storms(), self._faults_end()):
+            for work in (self._kills(), self._freezes(), self._clock_faults(), self._outages(), self._storms(), self._faults_end()):
                 tasks.create_task(work)
             tasks.create_task(self._feed_by_the_clock() if self.told.is_wall else self._play_days())
         await self._rest()
@@ -212,8 +226,9 @@ class _World:
             await asyncio.sleep(DAY_SECONDS * QUIET_DAYS)
 
     async def _activate(self, day: int) -> None:
-        if day == self.told.activates_on:
-            await activate_rulebook(self._apart, ENVIRONMENT, self._genesis, OTHER_RULEBOOK, place="simulation")
+        rulebook = self.told.activations.get(day)
+        if rulebook is not None:
+            await activate_rulebook(self._apart, ENVIRONMENT, self._genesis, rulebook, place="simulation")
 
     async def _rest(self) -> None:
         """Wait until nothing is left to read, then stop every worker in order."""
@@ -304,30 +319,57 @@ class _World:
         if left > 0:
             self._doomed[process] = left - 1
             return
-        self.faults["kill"] += 1
-        self._gone(process, process.partition("#")[0], may_return=True)
+        self._kill(process)
 
-    def _before_call(self, process: str, is_write: bool) -> None:
+    def _kill(self, process: str) -> None:
+        if process in self._running:
+            self.faults["kill"] += 1
+            self._gone(process, process.partition("#")[0], may_return=True)
+
+    def _before_call(self, process: str, writer: str | None) -> None:
         """Freeze in the middle of the work, and thaw while others are in the middle of theirs: a zombie is at its worst then."""
-        left = self._dazed.get(process) if is_write else None
+        left = self._dazed.get(process) if writer is not None else None
         if left == 0:
             del self._dazed[process]
-            self.faults["freeze"] += 1
-            self.loop.freeze(process)
             if self.random.random() < 1 / 2:
+                self._freeze(process)
                 self.loop.call_later(self.random.choice((1.0, 8.0, 25.0)), self._thaw, process, context=Context())
             else:
-                self._asleep[process] = self.group.generation, self.random.randint(0, 40)
-                self.loop.call_later(4 * SESSION, self._thaw, process, context=Context())
+                generation = self.group.generation
+                self._freeze(process, _Sleep(lambda _: self.group.generation != generation, self.random.randint(0, 40)))
         elif left is not None:
             self._dazed[process] = left - 1
-        for sleeper, (generation, calls) in list(self._asleep.items()):
-            if self.group.generation == generation:
-                continue  # nobody else has its units yet
-            if calls == 0:
-                self._thaw(sleeper)
-            else:
-                self._asleep[sleeper] = generation, calls - 1
+        if writer is not None and writer.startswith(_CLOCK):
+            self._try_clock(process, writer)
+        for sleeper, sleep in list(self._asleep.items()):
+            sleep.is_over = sleep.is_over or sleep.is_replaced(writer)
+            if sleep.is_over:
+                sleep.requests -= 1
+                if sleep.requests < 0:
+                    self._thaw(sleeper)
+
+    def _try_clock(self, process: str, writer: str) -> None:
+        """Have it go on when another clock has just begun; or die with a transaction open, behind which its worker commits more."""
+        if self._clock_trial is None or self._asleep:
+            return
+        left, freezes = self._clock_trial
+        self._clock_trial = (left - 1, freezes) if left else None
+        if left:
+            return
+        self.faults["clock"] += 1
+        if freezes:
+            self._freeze(process, _Sleep(lambda writer: writer == _CLOCK_UNIT, self.random.choice((0, 2, 4, 8, 60))))
+        else:
+            seconds = self.random.uniform(1, 8)
+            self.network.silent_until[writer] = self.loop.time() + seconds
+            self.loop.call_later(seconds, self._kill, process, context=Context())
+
+    def _freeze(self, process: str, sleep: _Sleep | None = None) -> None:
+        self.faults["freeze"] += 1
+        self.loop.freeze(process)
+        if sleep is not None:
+            self._asleep[process] = sleep
+            self.loop.call_later(4 * SESSION, self._thaw, process, context=Context())
 
     def _thaw(self, process: str) -> None:
         self._asleep.pop(process, None)
@@ -355,6 +397,14 @@ class _World:
                 self._dazed.setdefault(self.random.choice(list(self._running)), self.random.randint(0, 6))
 
         await self._every(self.told.freeze_every, freeze)
+
+    async def _clock_faults(self) -> None:
+        def choose() -> None:
+            freezes = self.random.random() < 1 / 2
+            self._clock_trial = self.random.choice(_BEFORE_A_DAY if freezes else _TRANSACTION_OPEN), freezes
+
+        if self.told.is_wall:
+            await self._every(self.told.clock_every, choose)
 
     async def _outages(self) -> None:
         def outage() -> None:
