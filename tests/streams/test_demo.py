@@ -62,6 +62,7 @@ def test_the_demo_tells_its_story_and_proves_it(tmp_path: Path) -> None:
 def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, ended_by: signal.Signals) -> None:
     with demo(tmp_path) as process:
         assert process.stdout is not None
+        assert "delivery is" in process.stdout.readline()
         first = process.stdout.readline()  # of the story: all of it is running now
         assert "engaged" in first, process.communicate(timeout=LONGEST)
         assert len(left_running(tmp_path)) == 2
