@@ -49,6 +49,7 @@ QUIET_DAYS = 6
 DAY_SECONDS = 12.0
 """How long a day lasts where days come by the clock."""
 
+STUCK = "nothing came of opening the units"
 EXPECTED = re.compile(
     "^(Ambiguous|NotEnoughReplicasError|the broker did not answer in time)"
     "|was fenced twice|expelled from the group|a transaction did not end"
@@ -265,7 +266,8 @@ class _World:
             if process not in self._running:
                 return  # its last step goes on to its end
             self.faults[f"ended {status}"] += 1
-            if status in {1, 2} or (status == BROKEN and not EXPECTED.search(words)):
+            is_away = self.loop.time() < self.network.down_until and STUCK in words  # outages may follow one on another for a minute
+            if status in {1, 2} or (status == BROKEN and not is_away and not EXPECTED.search(words)):
                 self.complaints.append(f"{process} ended with status {status} at {self.loop.time():.1f} s: {words}")
             self._gone(process, name, may_return=status == BROKEN)
 
