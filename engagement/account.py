@@ -1,19 +1,15 @@
-"""What is remembered of one account: raw counts, never points.
+"""What is remembered of one account: raw counts (see `engagement.counts`), what updates said, and where it stands.
 
-Weights, caps and decay apply on evaluation, so a new rulebook can restate the past and the order of arrival does not matter.
-A cell is (kind, UTC day, person) -> count, and beside it seconds where the signals had some; signals with a topic are counted by
-(topic, day, person) too. At most `MAX_PEOPLE` people and `MAX_TOPICS` topics stand individually, those with the smallest hashes and
-names; the rest are merged into `MERGED` and the account is ``coarsened``: it is still scored, but exactness under order,
-retraction and restatement is promised for the others only. A state that would pass `MAX_BYTES` halves those bounds. What updates
-say may take `MAX_SAID_BYTES` of it; an update that would pass that is not learned. Retractions are exact for people who stand
-individually; who is merged cannot be taken out as a person.
+Signals of the accounts below it are counted apart, in ``below``: nothing that is said of the account itself depends on them. A state that
+would pass `MAX_BYTES` halves the bounds of its counts, those of ``below`` first. What updates say may take `MAX_SAID_BYTES` of it; an
+update that would pass that is not learned.
 
 A row is a fixed header and a msgpack body. The header (format, last applied log offset, due day) is read without the body, so
 that the index of due days is rebuilt quickly.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -21,44 +17,24 @@ from typing import Any
 import msgspec
 
 from engagement import records
+from engagement.counts import NEVER, Counts
 from engagement.days import day_of
 from engagement.errors import Refused
 from engagement.records import Opportunity, Said, Signal, Update
 
-FORMAT = 2
-MAX_PEOPLE = 200
-MAX_TOPICS = 64
+FORMAT = 3
 MAX_BYTES = 256 * 1024
 MAX_SAID_BYTES = 64 * 1024
 MAX_RETRACTED = 2_000
 """Single events of the days that are kept that may be taken out of an account; a person's are not counted."""
-NEWEST = 3
-"""Event ids remembered per kind: the evidence that a tier change names."""
-LONGEST_EVIDENCE = 64
-"""Characters of an event id; longer ones are not remembered."""
-
-ANONYMOUS = ""
-MERGED = "*"
-MERGED_TOPIC = ""
-NEVER = 2**31 - 1
-"""The due day of an account that silence cannot move."""
+MAX_NAMES_BELOW = 32
+"""Accounts below that are remembered by name, those with the smallest; their signals are all counted."""
 UNJUDGED = 0
-"""The due day of an account that was never judged: the next day record judges it."""
+"""The due day of an account that was never judged: the next day record judges it. That of one which silence cannot move is `NEVER`."""
 
 _HEADER = struct.Struct("<Bqi")
 _SIGNAL_BYTES = 512  # more than one signal adds in cells, a person and evidence, its texts apart
 _CHARACTER_BYTES = 4  # the most that UTF-8 takes
-
-Cells = dict[str, int]
-"""Person -> count (or seconds) of one day."""
-
-
-class KindHistory(msgspec.Struct, array_like=True):
-    """One kind's cells and its newest events."""
-
-    days: dict[int, Cells] = {}
-    newest: list[tuple[int, str, str]] = []  # (occurred_at, event id, person), newest first
-    seconds: dict[int, Cells] = {}  # of the signals that had some
 
 
 class Standing(msgspec.Struct, array_like=True, frozen=True):
@@ -77,21 +53,14 @@ class Pin(msgspec.Struct, array_like=True, frozen=True):
     until: int | None  # the last rule day on which it holds
 
 
-class AccountState(msgspec.Struct, array_like=True):
+class AccountState(Counts, array_like=True):
     """One account. A field that nobody has spoken of is None."""
 
-    kinds: dict[str, KindHistory] = {}
-    topics: dict[str, dict[int, Cells]] = {}  # topic -> day -> person -> count
-    roles: dict[str, str | None] = {}  # everyone who stands individually -> what was last said
-    standings: dict[str, Standing] = {}  # ladder -> rung; no entry is the bottom
-    computed: dict[str, Standing | None] = {}  # ladder -> where it would stand without its pin
-    falls: dict[str, dict[str, int]] = {}  # ladder -> rung with a cool-down -> the rule day of the last fall from it
+    standings: dict[str, Standing] = msgspec.field(default_factory=dict)  # ladder -> rung; no entry is the bottom
+    computed: dict[str, Standing | None] = msgspec.field(default_factory=dict)  # ladder -> where it would stand without its pin
+    falls: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)  # ladder -> rung with a cool-down -> day of the last fall
     sequence: int = 0  # of its last tier change
-    max_people: int = MAX_PEOPLE
-    max_topics: int = MAX_TOPICS
-    coarsened: bool = False
-    oldest: int = NEVER  # no count is of an earlier day
-    retracted: dict[int, list[int]] = {}  # day -> hashes of the event ids that were taken out
+    retracted: dict[int, list[int]] = msgspec.field(default_factory=dict)  # day -> hashes of the event ids that were taken out
     crm_id: str | None = None
     name: str | None = None
     domains: list[str] | None = None
@@ -100,45 +69,45 @@ class AccountState(msgspec.Struct, array_like=True):
     strategic: bool | None = None
     listed_tier: int | None = None
     expected_ltv: int | None = None
-    attributes: dict[str, Any] = {}
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
     relationship: str | None = None
     disposition: str | None = None  # the latest status
     disposition_day: int | None = None
-    opportunities: dict[str, dict[str, Any]] = {}  # id -> stage, amount
-    pins: dict[str, Pin] = {}  # ladder -> pin
+    opportunities: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)  # id -> stage, amount
+    pins: dict[str, Pin] = msgspec.field(default_factory=dict)  # ladder -> pin
+    same: dict[str, str] = msgspec.field(default_factory=dict)  # person -> the person that it is; see `engagement.together`
+    below: Counts | None = None  # signals of the accounts below; None where there never were any
+    names_below: dict[str, int] = msgspec.field(default_factory=dict)  # account below -> the day of its newest signal
 
-    def count(self, signal: Signal) -> bool:
-        """Count a signal. True where it did more than add: a role became known or another, or something was merged.
+    @property
+    def has_below(self) -> bool:
+        """Whether any signal from below is kept."""
+        return self.below is not None and self.below.oldest != NEVER
 
-        What is counted may grow beyond `MAX_BYTES`: see `Row.count`.
-        """
-        history = self.kinds.get(signal.kind)
-        if history is None:
-            history = self.kinds[signal.kind] = KindHistory()
+    def count_below(self, signal: Signal, account: str) -> bool:
+        """Count a signal of an account below this one; see `Counts.count`."""
+        if self.below is None:
+            self.below = Counts(max_topics=0)
+        self.names_below[account] = max(self.names_below.get(account, 0), day_of(signal.occurred_at))
+        if len(self.names_below) > MAX_NAMES_BELOW:
+            del self.names_below[max(self.names_below)]
+        return self.below.count(msgspec.structs.replace(signal, topic=None))  # what surges below is asked by nobody
+
+    def undo(self, signal: Signal) -> bool:
+        """Take out again what was counted as ``signal`` says; see `Counts.take_out`. False where it was not there, or was retracted."""
         day = day_of(signal.occurred_at)
-        self.oldest = min(self.oldest, day)
-        was_coarsened = self.coarsened
-        person = self.counted_as(signal.person)
-        self.coarsened |= person == MERGED
-        _add(history.days, day, person, 1)
-        if signal.seconds:
-            _add(history.seconds, day, person, signal.seconds)
-        if signal.topic is not None:
-            _add(self.topics.setdefault(signal.topic.casefold(), {}), day, person, 1)
-        newest = history.newest
-        if (len(newest) < NEWEST or signal.occurred_at >= newest[-1][0]) and len(signal.id) <= LONGEST_EVIDENCE:
-            newest.append((signal.occurred_at, signal.id, person))
-            newest.sort(reverse=True)
-            del newest[NEWEST:]
-        changed = person not in (ANONYMOUS, MERGED) and self._say_role(person, signal.role)
-        return self._merge_beyond() or changed or self.coarsened != was_coarsened
+        if self._forget_retraction(signal.id, day):
+            return False
+        counts = self if signal.via is None else self.below
+        if counts is None:
+            return False
+        return counts.take_out(signal.id, kind=signal.kind, day=day, person=signal.person, topic=signal.topic, seconds=signal.seconds)
 
-    def counted_as(self, person: str | None) -> str:
-        """Say under whom a person's signals are counted: the person, `ANONYMOUS`, or `MERGED` for one beyond the bound."""
-        if person is None:
-            return ANONYMOUS
-        is_beyond = len(self.roles) >= self.max_people and person not in self.roles and person > max(self.roles, default="")
-        return MERGED if is_beyond else person
+    def who(self, signal: Signal) -> str:
+        """As whom its person is counted on evaluation."""
+        counts = self if signal.via is None or self.below is None else self.below
+        person = counts.counted_as(signal.person)
+        return whoever(person, self.same) if self.same else person
 
     def learn(self, update: Update) -> bool:
         """Take what an update says; a field that is not there stays, None clears.
@@ -157,13 +126,13 @@ class AccountState(msgspec.Struct, array_like=True):
                 setattr(self, name, value)
             return False
         for event in events:
-            self._take_out(event)
+            self._retract(event)
         person = retraction.get("person")
         if person is not None:
-            self._take_out_person(person)
+            self._retract_person(person)
         for contact, role in (said.get("contacts") or {}).items():
-            self._say_role(contact, role)
-        self._merge_beyond()
+            self.say_role(contact, role)
+        self.merge_beyond()
         return True
 
     def _take_in(self, said: Said, day: int) -> None:
@@ -182,93 +151,70 @@ class AccountState(msgspec.Struct, array_like=True):
             self.opportunities = {} if deal is None else self.opportunities | {deal["id"]: _deal(deal)}
         if "pin" in said:
             self.pins = _pinned(self.pins, said["pin"])
+        if "same" in said:
+            self.same = _merged(self.same, said["same"])
 
     def forget_before(self, day: int) -> None:
         """Drop the cells of earlier days; the newest event ids and what was said of people stay."""
-        if self.oldest >= day:
+        if (self.oldest if self.below is None else min(self.oldest, self.below.oldest)) >= day:
             return
-        self.oldest = NEVER
-        for cells in self._cells():
-            for each in [each for each in cells if each < day]:
-                del cells[each]
-            self.oldest = min(self.oldest, min(cells, default=NEVER))
-        self.topics = {topic: days for topic, days in self.topics.items() if days}
+        super().forget_before(day)
         self.retracted = {each: hashes for each, hashes in self.retracted.items() if each >= day}
-
-    def _cells(self) -> Iterator[dict[int, Cells]]:
-        for history in self.kinds.values():
-            yield history.days
-            yield history.seconds
-        yield from self.topics.values()
-
-    def _say_role(self, person: str, role: str | None) -> bool:
-        """Note a person and, where one is said, the role. True where that was not known before."""
-        before = self.roles.setdefault(person, None)
-        if role is None or role == before:
-            return False
-        self.roles[person] = role
-        return True
-
-    def _take_out(self, event: records.RetractedEvent) -> None:
-        """Take one event out of its cell, once; what was not counted as it says is left as it is, and may be corrected later."""
-        day, person = event["day"], self.counted_as(event.get("person"))
-        hashed = int.from_bytes(blake2b(event["id"].encode(), digest_size=6).digest())
-        history = self.kinds.get(event["kind"])
-        if history is None or person not in history.days.get(day, {}) or hashed in self.retracted.get(day, ()):
-            return
-        self.retracted.setdefault(day, []).append(hashed)
-        _subtract(history.days, day, person, 1)
-        _subtract(history.seconds, day, person, event.get("seconds") or 0)
-        history.newest = [each for each in history.newest if each[1] != event["id"]]
-        topic = event.get("topic")
-        if topic is not None:
-            _subtract(self.topics.get(topic.casefold(), self.topics.get(MERGED_TOPIC, {})), day, person, 1)
-
-    def _take_out_person(self, person: str) -> None:
-        for cells in self._cells():
-            for day in list(cells):
-                if cells[day].pop(person, None) is not None and not cells[day]:
-                    del cells[day]
-        for history in self.kinds.values():
-            history.newest = [each for each in history.newest if each[2] != person]
-        self.roles.pop(person, None)
+        if self.below is not None:
+            self.below.forget_before(day)
+            self.names_below = {name: newest for name, newest in self.names_below.items() if newest >= day}
 
     def fit_into(self, most: int) -> tuple[bool, int]:
-        """Halve the bounds until the state takes at most ``most`` bytes; gives whether anything was merged, and the bytes it takes."""
+        """Narrow what was counted until the state takes at most ``most`` bytes; gives whether anything was merged, and the bytes it takes.
+
+        The accounts below come first, since the account's own counts must not depend on theirs; where even their merged counts are too
+        much, they begin anew.
+        """
         merged = False
-        while (size := len(_encode(self))) > most and self.max_people + self.max_topics > 0:
-            if self.max_people > 0:
-                self.max_people //= 2
+        while (size := len(_encode(self))) > most:
+            if self.below is not None and not self.below.is_narrowest:
+                merged |= self.below.narrow()
+            elif self.below is not None and self.below.kinds:
+                self.below, self.names_below, merged = Counts(max_people=0, max_topics=0, coarsened=True), {}, True
+            elif not self.is_narrowest:
+                merged |= self.narrow()
             else:
-                self.max_topics //= 2
-            merged |= self._merge_beyond()
+                break
         return merged, size
 
-    def _merge_beyond(self) -> bool:
-        """Keep the people with the smallest hashes and the topics with the smallest names, merge the rest. True where any was merged."""
-        merged = len(self.roles) > self.max_people and self._merge_people()
-        return (len(self.topics) > self.max_topics and self._merge_topics()) or merged
+    def _retract(self, event: records.RetractedEvent) -> None:
+        """Take one event out, once; what was not counted as it says is left as it is, and may be corrected later."""
+        hashed, day = _hashed(event["id"]), event["day"]
+        if hashed in self.retracted.get(day, ()):
+            return
+        for counts in (self, self.below):
+            if counts is not None and counts.take_out(
+                event["id"],
+                kind=event["kind"],
+                day=day,
+                person=event.get("person"),
+                topic=event.get("topic"),
+                seconds=event.get("seconds"),
+            ):
+                self.retracted.setdefault(day, []).append(hashed)
+                return
 
-    def _merge_people(self) -> bool:
-        merged = sorted(self.roles)[self.max_people :]
-        for person in merged:
-            del self.roles[person]
-            for days in self._cells():
-                for cells in days.values():
-                    if person in cells:
-                        cells[MERGED] = cells.get(MERGED, 0) + cells.pop(person)
-        self.coarsened |= bool(merged)
-        return bool(merged)
+    def _forget_retraction(self, event: str, day: int) -> bool:
+        """Whether the event was retracted, which it is no more: it may come again, and be retracted again."""
+        hashes = self.retracted.get(day)
+        if hashes is None or (hashed := _hashed(event)) not in hashes:
+            return False
+        hashes.remove(hashed)
+        if not hashes:
+            del self.retracted[day]
+        return True
 
-    def _merge_topics(self) -> bool:
-        merged = sorted(self.topics.keys() - {MERGED_TOPIC})[self.max_topics :]
-        for topic in merged:
-            together = self.topics.setdefault(MERGED_TOPIC, {})
-            for day, cells in self.topics.pop(topic).items():
-                for person, count in cells.items():
-                    _add(together, day, person, count)
-        self.coarsened |= bool(merged)
-        return bool(merged)
+    def _retract_person(self, person: str) -> None:
+        """Take out a person, what the person did here and below, and whom it was said to be."""
+        self.take_out_person(person)
+        if self.below is not None:
+            self.below.take_out_person(person)
+        self.same = {each: one for each, one in self.same.items() if person not in (each, one)}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -281,12 +227,12 @@ class Row:
     size: int = field(default=0, compare=False)  # bytes that the state takes at most; not stored
 
     def count(self, signal: Signal) -> bool:
-        """Count a signal (see `AccountState.count`) and keep the state within `MAX_BYTES`.
+        """Count a signal of the account or of one below it (see `Counts.count`), and keep the state within `MAX_BYTES`.
 
         Decided on every record, not when a step is written: the borders between steps must not show.
         """
-        changed = self.state.count(signal)
-        texts = len(signal.id) + len(signal.kind) + len(signal.topic or "") + len(signal.role or "")
+        changed = self.state.count(signal) if signal.via is None else self.state.count_below(signal, signal.via)
+        texts = len(signal.id) + len(signal.kind) + len(signal.topic or "") + len(signal.role or "") + len(signal.via or "")
         return self._keep_within(_SIGNAL_BYTES + texts * _CHARACTER_BYTES) or changed
 
     def learn(self, update: Update) -> bool:
@@ -324,24 +270,23 @@ def header(stored: bytes) -> tuple[int, int]:
     return applied, due
 
 
-def _add(days: dict[int, Cells], day: int, person: str, more: int) -> int:
-    cells = days.get(day)
-    if cells is None:
-        cells = days[day] = {}
-    total = cells[person] = cells.get(person, 0) + more
-    return total
+def whoever(person: str, same: Mapping[str, str]) -> str:
+    """Follow who is the same as whom to the end; all of a circle are the one with the smallest hash."""
+    passed: set[str] = set()
+    while person in same and person not in passed:
+        passed.add(person)
+        person = same[person]
+    if person not in same:
+        return person
+    circle, each = {person}, same[person]
+    while each != person:
+        circle.add(each)
+        each = same[each]
+    return min(circle)
 
 
-def _subtract(days: dict[int, Cells], day: int, person: str, less: int) -> None:
-    """Take out of a cell; what becomes empty goes."""
-    cells = days.get(day, {})
-    left = cells.get(person, 0) - less
-    if left > 0:
-        cells[person] = left
-    elif person in cells:
-        del cells[person]
-        if not cells:
-            del days[day]
+def _hashed(event: str) -> int:
+    return int.from_bytes(blake2b(event.encode(), digest_size=6).digest())
 
 
 def _merged(known: Mapping[str, Any], said: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -364,6 +309,6 @@ def _pinned(pins: Mapping[str, Pin], said: records.Pin | None) -> dict[str, Pin]
 
 
 _PLAIN_FIELDS = ("crm_id", "name", "domains", "owner", "region", "strategic", "listed_tier", "expected_ltv", "relationship")
-_SAID_FIELDS = (*_PLAIN_FIELDS, "attributes", "disposition", "disposition_day", "opportunities", "pins")
+_SAID_FIELDS = (*_PLAIN_FIELDS, "attributes", "disposition", "disposition_day", "opportunities", "pins", "same")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AccountState).decode

@@ -15,7 +15,9 @@ from engagement.judging import Evaluation, Judge, Move, is_fall
 from engagement.machine import Output
 from engagement.scoring import Factor
 
-Reason = Literal["signal", "update", "retraction", "silence", "suppression", "pin", "restatement"]
+Reason = Literal["signal", "update", "retraction", "reattribution", "silence", "suppression", "pin", "restatement"]
+"""``reattribution``: a signal was found to be another account's, or nobody's."""
+
 Mode = Literal["live", "baseline"]
 """``baseline``: a history is being played; nobody is to be alerted."""
 
@@ -55,6 +57,7 @@ class TierChange(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "fr
     effective_at: str
     expires_at: str | None  # midnight of the day it falls from here if nothing more happens
     score: int
+    rolled_up_score: int | None  # with the signals of the accounts below; None where there are none
     fit: int | None  # 0-100
     fit_known: int  # share of the criteria's weights in thousandths
     grade: str
@@ -99,6 +102,7 @@ def tier_change(
         effective_at=iso_instant(cause.effective_at),
         expires_at=None if expires is None else iso_instant(midnight(expires)),
         score=facts.score,
+        rolled_up_score=facts.rolled_up_score if state.has_below else None,
         fit=evaluation.fit.score,
         fit_known=evaluation.fit.known,
         grade=evaluation.fit.grade,

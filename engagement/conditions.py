@@ -55,6 +55,8 @@ class Facts(NamedTuple):
     blocked: bool
     surges: tuple[str, ...]  # topics and needs, sorted
     surging_topics: int
+    rolled_up_score: int  # thousandths, of the account and those below it together; its own where there is nothing from below
+    rolled_up_people: int
     state: AccountState  # for what was said of it
     signals: Callable[[frozenset[str], int], tuple[int, int]]  # kinds, days -> signals younger than that, known people among them
     people_with: Callable[[frozenset[str], int], int]  # roles (empty: any), thousandths -> known people who have as many
@@ -144,6 +146,10 @@ NUMBERS: dict[str, Number] = {
     "idle_under": Number(DAYS, lambda facts, span: facts.idle is not None and facts.idle < span, lambda facts: _ago(facts.idle)),
     "idle": Number(DAYS, lambda facts, span: facts.idle is None or facts.idle >= span, lambda facts: _ago(facts.idle), Silence.TURNING),
     "surging": Number(WHOLE, lambda facts, least: facts.surging_topics >= least, lambda facts: facts.surging_topics, Silence.RESTLESS),
+    "rolled_up_score": Number(
+        POINTS, lambda facts, least: facts.rolled_up_score >= least, lambda facts: POINTS.spell(facts.rolled_up_score)
+    ),
+    "rolled_up_people": Number(WHOLE, lambda facts, least: facts.rolled_up_people >= least, lambda facts: facts.rolled_up_people),
     "committee": Number(SHARE, lambda facts, least: facts.committee >= least, lambda facts: SHARE.spell(facts.committee), Silence.CONSTANT),
     "blocked": Number(FLAG, lambda facts, wanted: facts.blocked == wanted, lambda facts: facts.blocked, Silence.CONSTANT),
     "strategic": Number(

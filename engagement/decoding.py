@@ -28,7 +28,7 @@ _INSTANT = re.compile(
 class Decoded(NamedTuple):
     """An event and its ``occurred_at`` in milliseconds.
 
-    ``event`` has the model's fields; read nothing else of it, for it may be the fast struct.
+    ``event`` has the model's fields, its instants for `ms_of`; read nothing else of it, for it may be the fast struct.
     """
 
     event: Event
@@ -48,6 +48,11 @@ class _Instant(int):
     """Milliseconds, read from text by `_read_instant`."""
 
 
+def ms_of(instant: datetime | int) -> int:
+    """Give an instant of a decoded event in milliseconds, whichever decoder read it."""
+    return int(instant) if isinstance(instant, int) else to_ms(instant)
+
+
 def _read_instant(_type: type, text: object) -> _Instant:
     if not isinstance(text, str) or not _INSTANT.fullmatch(text):
         msg = "the model decides"
@@ -55,7 +60,7 @@ def _read_instant(_type: type, text: object) -> _Instant:
     return _Instant(to_ms(datetime.fromisoformat(text)))
 
 
-def _fast_type(schema: dict[str, Any]) -> Any:
+def _fast_type(schema: dict[str, Any]) -> Any:  # noqa: PLR0911 - one line a leaf
     """Translate a leaf of a JSON Schema into a msgspec type. Raises TypeError for one that a busy family has not had so far."""
     match schema:
         case {"anyOf": [inner, {"type": "null"}]}:
@@ -68,6 +73,8 @@ def _fast_type(schema: dict[str, Any]) -> Any:
             return _Instant
         case {"type": "string"}:
             return Annotated[str, msgspec.Meta(min_length=schema.get("minLength"), max_length=schema.get("maxLength"))]
+        case {"type": "boolean"}:
+            return bool
         case {"type": "integer"}:
             return Annotated[int, msgspec.Meta(ge=schema.get("minimum"), le=schema.get("maximum"))]
         case _:
@@ -104,11 +111,12 @@ def decode_by_model(family: Family, value: bytes) -> Decoded:
     try:
         event = MODELS[family].model_validate_json(value)
     except ValidationError as error:
-        raise _worded(error) from None
+        raise worded(error) from None
     return Decoded(event, to_ms(event.occurred_at))
 
 
-def _worded(error: ValidationError) -> Dead:
+def worded(error: ValidationError) -> Dead:
+    """Say in a dead letter's words what a model of `engagement.events` does not take."""
     faults = error.errors(include_url=False, include_context=False)
     first = faults[0]
     if first["type"] == "json_invalid":

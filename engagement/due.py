@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 
-from engagement.account import NEVER
+from engagement.counts import NEVER
 
 
 class DueIndex:

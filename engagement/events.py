@@ -34,9 +34,12 @@ class Event(BaseModel):
 
 
 class WebVisit(Event):
-    """First party: a page view, or an ``identify`` (filtered: visits are not linked to people yet). Kafka key: ``visitor_id``."""
+    """First party. Kafka key: ``visitor_id``.
 
-    type: Literal["page_view", "identify"] = "page_view"
+    A ``page_view``; an ``identify``, which says by ``email`` or ``account`` who the visitor is; or an ``unlink``, which takes that back.
+    """
+
+    type: Literal["page_view", "identify", "unlink"] = "page_view"
     visitor_id: Name
     url: Text | None = None
     referrer: Text | None = None
@@ -46,12 +49,15 @@ class WebVisit(Event):
     email: Name | None = None
     role: Name | None = None
     seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    dnt: bool | None = None  # Do Not Track was asked for
+    gpc: bool | None = None  # likewise Global Privacy Control
 
 
 class IntentSignal(Event):
     """Third-party intent, forms, ads, e-mail, events, sales touches. Kafka key: account domain or e-mail."""
 
     kind: Name
+    sent_at: AwareDatetime | None = None  # of a click or an opening: when that mail was sent
     account: Name | None = None
     email: Name | None = None
     visitor_id: Name | None = None

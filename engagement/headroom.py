@@ -25,28 +25,36 @@ class Headroom:
     points: int  # thousandths to the nearest threshold
     full: Full  # what adds none
     people: frozenset[str]  # who are nobody new
-    people_left: int  # new people to the nearest threshold
+    people_with_below: frozenset[str]  # who are nobody new among those below
+    people_left: int  # new people to the nearest threshold, here or with those below
     roles_left: int  # new people with a role to the nearest threshold
     days: frozenset[int]  # active already
     days_left: int  # new active days to the nearest threshold
     worth: Callable[[str, str, int, int, Full], int]  # see `Scoring.worth`
 
-    def bears(self, signal: Signal, person: str, role: str | None, day: int) -> bool:
+    def bears(self, signal: Signal, person: str, day: int, *, has_role: bool) -> bool:
         """Whether a signal certainly moves nothing on the rule day ``day``.
 
-        ``person`` is whom it was counted as, and had that ``role`` before.
+        ``person`` is as whom its person is counted on evaluation (see `AccountState.who`), and may have a role only where ``has_role``.
         """
-        if signal.kind not in self.kinds or (day != self.day and not self.is_lasting):
+        if day != self.day and not self.is_lasting:
             return False
         occurred = day_of(signal.occurred_at)
-        if self.surges_since is not None and (signal.topic is not None or occurred < self.surges_since):
+        if signal.via is not None:  # adds points and a person to what is rolled up, and nothing else
+            if person not in self.people_with_below:
+                self.people_with_below |= {person}
+                self.people_left -= 1
+        elif signal.kind not in self.kinds or (
+            self.surges_since is not None and (signal.topic is not None or occurred < self.surges_since)
+        ):
             return False
-        if occurred not in self.days:
-            self.days |= {occurred}
-            self.days_left -= 1
-        if person not in self.people:
-            self.people |= {person}
-            self.people_left -= 1
-            self.roles_left -= role is not None
+        else:
+            if occurred not in self.days:
+                self.days |= {occurred}
+                self.days_left -= 1
+            if person not in self.people:
+                self.people |= {person}
+                self.people_left -= 1
+                self.roles_left -= has_role
         self.points -= self.worth(signal.kind, person, max(0, day - occurred), signal.seconds or 0, self.full)
         return self.points > 0 and min(self.people_left, self.roles_left, self.days_left) > 0

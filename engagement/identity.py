@@ -7,9 +7,28 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from unicodedata import normalize
 
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}")
+
+
+class NetworkKind(StrEnum):
+    """Who is behind the addresses of a network. Only a company's are an account's."""
+
+    COMPANY = "company"
+    ISP = "isp"  # anyone: a provider's customers, mobile phones, guests, a proxy's users
+    DATA_CENTRE = "data_centre"  # programs, mostly
+    OWN = "own"  # our own staff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """The longest known network that holds an IP address."""
+
+    domain: str | None  # registrable, in its one form; never None of a company
+    kind: NetworkKind
+    prefix: str  # 203.0.113.0/24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +45,16 @@ class Identity:
     """Kafka key -> its partition, as the Java client's default partitioner has it."""
     person: Callable[[str], str]
     """Normalized e-mail address -> keyed hash; see `person_hasher`."""
+    contact: Callable[[str], str | None] = lambda _: None
+    """Person, as `person` has it -> the account whose contact list has them; None for one on no list."""
     key_id: str
     """Of the key under which `person` hashes."""
     free_mail: frozenset[str]
     """Domains at which anyone may have an address: never accounts."""
+    disposable_mail: frozenset[str]
+    """Domains of addresses that are thrown away after a form or two: never accounts either."""
+    network: Callable[[str], Network | None] = lambda _: None
+    """IP address -> the network that it is of; None for one of nobody known, and for what is no address."""
 
     @property
     def fingerprint(self) -> str:

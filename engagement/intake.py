@@ -2,11 +2,13 @@
 
 Every input record has exactly one fate, counted in `IntakePosition.fates`::
 
-    in = counted + filtered:<reason> + dead:<reason>        (``rerouted`` apart: the re-appended copy is the one that is "in")
+    in = counted + waiting + filtered:<reason> + dead:<reason>        (see `engagement.fates` for what stands apart)
 
 The checks stand in an order in which a record's fate depends on that record and on earlier ones of its own topic and partition, never on
 another topic or on where a step ends:
 
+0. What is written in another format is sent on as events of ours (`engagement.intake_formats`); what of it is nothing to us is filtered,
+   what cannot be used is dead. A batch ends as often as it holds events that are not sent on.
 1. What cannot be read is dead where it lies (``empty_value``, ``too_large``, ``malformed_json``, ``unknown_version``, ``invalid``), and so
    is what was received at no time that can be (``invalid``). It is never sent on, so it cannot go round.
 2. A missing key is taken from the event (``no_key`` where it has none).
@@ -14,28 +16,37 @@ another topic or on where a step ends:
    wrong partition too, it is dead (``misrouted``). The copy keeps the original's received time and coordinates.
 4. What the rulebook and the event itself say (`engagement.intake_verdict`).
 5. What is not dead and has an id that was accepted lately is ``filtered:duplicate`` (`engagement.duplicates`).
+6. A web visit may depend on who its visitor is, or say it (`engagement.attribution`): then earlier visits of that visitor, which waited or
+   were counted, get another fate. What an intent signal says of a visitor goes to that one's partition as an ``identify``.
 
 No clear address of a person goes into the account log; dead letters and re-appended records hold the original bytes.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import msgspec
 
+from engagement.adapters.formats import format_of
+from engagement.adapters.mapping import Mapping as FormatMapping
+from engagement.attribution import Attribution, Occasion
 from engagement.days import EARLIEST, LATEST, iso_instant
 from engagement.decoding import Dead, Decoded, decode
 from engagement.duplicates import AcceptedIds, family_and_first, vouched
 from engagement.errors import Refused
-from engagement.events import Family
+from engagement.events import Family, IntentSignal, WebVisit
+from engagement.fates import ADAPTED, COUNTED, WAITING, Fates
 from engagement.identity import Identity
-from engagement.intake_records import Arrival, arrival, copy_for, dead_letter
+from engagement.intake_formats import Foreign, send_on
+from engagement.intake_records import Arrival, arrival, copy_for, dead_letter, derived_identify
 from engagement.intake_verdict import Judge
+from engagement.log_entries import LogEntries
 from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, Output, Position, Record, Step, Table
-from engagement.records import Read, encode
+from engagement.resolution import Link
 from engagement.rulebook import Rulebook
+from engagement.visitors import Visitors, is_visitor_key, read_at, waiting
 
 FORMAT = 1
-ACCOUNT_LOG = "account-log"
 LARGEST_VALUE = 1_000_000
 LARGEST_KEY = 1_024
 """Bytes. A name has at most 256 characters, so no proper key is longer."""
@@ -53,6 +64,7 @@ class IntakePosition(Position, kw_only=True, omit_defaults=True):
 
     accepted: dict[str, int] = {}  # noqa: RUF012 - as below; family -> how many ids were accepted
     anew: dict[str, int] = {}  # noqa: RUF012 - as below; topic (full name) -> how often it was made anew and that loss was accepted
+    seen: int = 0  # received time of the newest event that concerned a visitor, in ms; never falls
     people: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it; id of each key under which people were hashed -> its fingerprint
 
 
@@ -64,24 +76,36 @@ class Intake:
         self._families = families
         self._partition = partition
         self._identity = identity
-        self._judge = Judge(rulebook, identity)
         self._ids = {
             family: AcceptedIds(family, window=rulebook.intake.dedupe_window, count=rulebook.intake.dedupe_count) for family in Family
         }
+        self._visitors = Visitors(rulebook.visitors)
+        self._judge_by(rulebook)
         self._table = Table()
         self._position = IntakePosition()
         self._written: dict[bytes, list[bytes]] = {}  # while state is restored: all that each key's row ever was
 
     def use(self, rulebook: Rulebook) -> None:
         """Settle by ``rulebook`` what comes in the steps after this. A step that was made before can still be accepted."""
-        self._judge = Judge(rulebook, self._identity)
+        self._judge_by(rulebook)
+        self._visitors.use(rulebook.visitors)
         for ids in self._ids.values():
             ids.remember(window=rulebook.intake.dedupe_window, count=rulebook.intake.dedupe_count)
+
+    def _judge_by(self, rulebook: Rulebook) -> None:
+        self._judge = Judge(rulebook, self._identity)
+        self._attribution = Attribution(self._visitors, rulebook.visitors, self._judge.resolver)
+        self._version = rulebook.version
+        self._mapping = FormatMapping() if rulebook.adapters is None else rulebook.adapters
 
     @property
     def position(self) -> IntakePosition:
         """As last accepted or loaded."""
         return self._position
+
+    def link(self, visitor_id: str) -> Link | None:
+        """Who a visitor is known to be, as last accepted."""
+        return self._visitors.link(visitor_id)
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record, in order, while state is restored."""
@@ -91,6 +115,10 @@ class Intake:
                 self._position = position
         elif value is None:
             self._written.pop(key, None)
+        elif is_visitor_key(key):
+            held = self._table.rows.get(key)
+            if held is not None and read_at(held) > read_at(value):
+                return  # of a worker that was replaced and did not know it
         elif key not in RESERVED_KEYS:
             self._written.setdefault(key, []).append(value)
         self._table.accept({key: value})
@@ -100,9 +128,13 @@ class Intake:
         self._table.check(self._position, self._place, exact=exact)
         if not exact:  # ids that are ahead of the position would make their own events duplicates
             ends = self._position.accepted
-            there = {key: self._written[key] for key in self._table}
+            there = {key: self._written[key] for key in self._table if not is_visitor_key(key)}
             kept = [vouched(there, family, ends.get(family.value, 0)) for family in Family]
-            self._table.keep(self._position, {key: row for rows in kept for key, row in rows.items()})
+            visitors = {key: row for key, row in self._table.rows.items() if is_visitor_key(key)}
+            self._table.keep(self._position, visitors | {key: row for rows in kept for key, row in rows.items()})
+            # Visits that rows ahead of the position have moved, its counters do not know of: counted, for all that can be known.
+            left = sum(map(waiting, visitors.values()))
+            self._position.fates = _with_waiting(self._position.fates, left)
         self._written.clear()
         key_id = self._identity.key_id
         if self._position.people.get(key_id, self._identity.fingerprint) != self._identity.fingerprint:
@@ -110,26 +142,26 @@ class Intake:
                 f"{self._place}: people were hashed under another key of the id {key_id!r}, and would all be counted twice under this one; "
                 "set MQA_PERSON_SECRET as it was, or name the new key with MQA_PERSON_KEY_ID"
             )
-        for key in sorted(self._table):
-            self._remember(key, self._table[key])
+        for key, row in sorted(self._table.rows.items(), key=_place_in_time):
+            self._remember(key, row)
 
     def step(self, records: Sequence[Record], limit: int, stops: Mapping[str, int] = NO_STOPS) -> Step:
-        """Fold at most ``limit`` records that are new."""
+        """Fold at most ``limit`` records that are new; ends before it appends many more."""
         for ids in self._ids.values():
             ids.begin()
         before = self._position
-        following, fates, dead_run = dict(before.next), dict(before.fates), before.dead_run
+        self._visitors.begin(before.seen)
+        following, fates, dead_run = dict(before.next), Fates(before.fates), before.dead_run
         outputs: list[Output] = []
         consumed = folded = 0
         for record in records:
             if record.offset >= following.get(record.topic, 0):
-                if folded == limit:
+                if folded == limit or len(outputs) > limit:
                     break
                 folded += 1
-                fate = self._settle(record, outputs)
-                fates[fate] = fates.get(fate, 0) + 1
-                if fate != "rerouted":
-                    fates["in"] = fates.get("in", 0) + 1
+                fate = self._settle(record, outputs, fates)
+                fates.end(fate)
+                if fate not in {"rerouted", ADAPTED}:
                     dead_run = dead_run + 1 if fate.startswith("dead:") else 0
                 following[record.topic] = record.offset + 1
             consumed += 1
@@ -141,16 +173,18 @@ class Intake:
             following |= stops
         for ids in self._ids.values():
             self._table.overlay.update(ids.changes())
+        self._table.overlay.update(self._visitors.changes())
         changelog, rows, digest = self._table.take(before.rows, before.digest)
         people = before.people | {self._identity.key_id: self._identity.fingerprint}
         position = IntakePosition(
             next=following,
             rows=rows,
             digest=digest,
-            fates=fates,
+            fates=fates.counts,
             dead_run=dead_run,
             accepted={family.value: ids.end for family, ids in self._ids.items()},
             anew=anew,
+            seen=self._visitors.clock,
             people=people,
         )
         changelog[POSITION_KEY] = msgspec.json.encode(position)
@@ -171,37 +205,57 @@ class Intake:
         return f"intake-changelog, partition {self._partition}"
 
     def _remember(self, key: bytes, row: bytes | None) -> None:
-        family, first = family_and_first(key)
-        self._ids[family].apply(first, row)
+        if is_visitor_key(key):
+            self._visitors.apply(key, row)
+        else:
+            family, first = family_and_first(key)
+            self._ids[family].apply(first, row)
 
-    def _settle(self, record: Record, outputs: list[Output]) -> str:
-        """Find the record's fate; append to ``outputs`` what it leaves behind."""
+    def _settle(self, record: Record, outputs: list[Output], fates: Fates) -> str:
+        """Find the record's fate; append to ``outputs`` what it leaves behind, and count what it moves."""
         family = self._families[record.topic]
         came = arrival(record, family)
         try:
-            decoded = _decoded(record, family)
+            value = _checked_value(record)
+            written_in = None if came.again else format_of(record.headers, family, self._mapping)
+            if written_in is not None:
+                _check_received(came.received_at)
+                foreign = Foreign(record, value, came, written_in)
+                return send_on(foreign, self._mapping, self._identity.partition_of, outputs, fates)
+            decoded = decode(family, value)
             _check_received(came.received_at)
             key = _key_of(record, family, decoded)
             elsewhere = self._elsewhere(record, came, key)
             if elsewhere is not None:
                 outputs.append(copy_for(record, came, key, elsewhere))
                 return "rerouted"
-            verdict = self._judge.judge(family, decoded, came.received_at, came.source, self._read(record, came))
+            anew = self._position.anew.get(record.topic, 0)
+            read = (record.partition, record.offset, anew)
+            # Where an entry's source says where it was read, the entry need not.
+            verdict = self._judge.judge(family, decoded, came.received_at, came.source, read if came.again or anew else None)
         except Dead as dead:
             outputs.append(dead_letter(record, came, dead))
             return f"dead:{dead.reason}"
         if not self._ids[family].add(decoded.event.id, came.received_at):
             return "filtered:duplicate"
-        if verdict.account is not None:
-            account = verdict.account.encode()
-            to = self._identity.partition_of(account)
-            outputs.append(Output(ACCOUNT_LOG, account, encode(verdict.entry), to, timestamp=came.received_at))
-        return verdict.fate
+        entries = LogEntries(outputs, identity=self._identity, received_at=came.received_at, version=self._version)
+        if verdict.account is not None and verdict.entry is not None:
+            entries.own(verdict.account, verdict.above, verdict.entry)
+        event = decoded.event
+        if family is Family.INTENT_SIGNALS and verdict.fate == COUNTED:
+            self._tell_visitor(cast("IntentSignal", event), decoded.occurred_at, came, outputs, fates)
+        if family is not Family.WEB_VISITS or not verdict.concerns_visitor:
+            return verdict.fate
+        visitor_id = cast("WebVisit", event).visitor_id
+        occasion = Occasion(visitor_id, event.id, decoded.occurred_at, came.received_at, came.source, read)
+        return self._attribution.settle(occasion, verdict, entries, fates)
 
-    def _read(self, record: Record, came: Arrival) -> Read | None:
-        """Say where a record was read, where its source does not: it is a copy, or its topic was made anew."""
-        anew = self._position.anew.get(record.topic, 0)
-        return (record.partition, record.offset, anew) if came.again or anew else None
+    def _tell_visitor(self, signal: IntentSignal, occurred_at: int, came: Arrival, outputs: list[Output], fates: Fates) -> None:
+        """Send on who a visitor is, where an intent signal says it."""
+        if signal.visitor_id is not None:
+            to = self._identity.partition_of(signal.visitor_id.encode())
+            outputs.append(derived_identify(signal, occurred_at, came, to))
+            fates.add("derived")
 
     def _elsewhere(self, record: Record, came: Arrival, key: bytes) -> int | None:
         """Name the partition that the record belongs into; None where it lies in it. Raises `Dead` (``misrouted``)."""
@@ -213,20 +267,32 @@ class Intake:
         return partition
 
 
+def _place_in_time(row: tuple[bytes, bytes]) -> tuple[bool, bytes, tuple[int, int]]:
+    """Sort rows in the order in which they were written: accepted ids by their numbers, visitors by who was seen last."""
+    key, value = row
+    return (True, b"", read_at(value)) if is_visitor_key(key) else (False, key, (0, 0))
+
+
+def _with_waiting(fates: Mapping[str, int], left: int) -> dict[str, int]:
+    """Say that ``left`` events wait, and that the others are counted."""
+    moved = fates.get(WAITING, 0) - left
+    return {**fates, WAITING: left, COUNTED: fates.get(COUNTED, 0) + moved} if moved else dict(fates)
+
+
 def _reached(position: IntakePosition) -> tuple[int, int]:
     """Order positions: of two that are of one unit the greater has read more, and none of what it has not read is lost."""
     return sum(position.anew.values()), sum(position.next.values())
 
 
-def _decoded(record: Record, family: Family) -> Decoded:
-    """Decode a record's value. Raises `Dead`."""
+def _checked_value(record: Record) -> bytes:
+    """Take a record's value. Raises `Dead` (``empty_value``, ``too_large``)."""
     if not record.value:
         raise Dead("empty_value", "the record has no value")
     if len(record.value) > LARGEST_VALUE:
         raise Dead("too_large", f"value of {len(record.value)} bytes: at most {LARGEST_VALUE} are taken")
     if record.key is not None and len(record.key) > LARGEST_KEY:
         raise Dead("too_large", f"key of {len(record.key)} bytes: at most {LARGEST_KEY} are taken")
-    return decode(family, record.value)
+    return record.value
 
 
 def _check_received(received_at: int) -> None:

@@ -1,16 +1,22 @@
-"""The records that intake reads and writes beside the account log: re-appended copies with their headers, and dead letters."""
+"""The records that intake reads and writes beside the account log: re-appended copies with their headers, events derived, dead letters."""
 
 import re
+from hashlib import blake2b
 from typing import NamedTuple
 
+import msgspec
+
+from engagement.adapters.outcome import Adapted
+from engagement.days import iso_instant
 from engagement.decoding import Dead
-from engagement.events import Family
+from engagement.events import Family, IntentSignal
 from engagement.machine import Output, Record
 from engagement.records import Source
 
 DEAD_LETTERS = "dead-letters"
 RECEIVED_AT_HEADER = "mqa-received-at"  # ms
 SOURCE_HEADER = "mqa-source"  # short name/partition/offset
+ADAPTED_FROM_HEADER = "mqa-adapted-from"  # likewise: of the record in another format that this is an event of
 _RECEIVED_AT = re.compile(rb"-?[0-9]{1,18}")
 _SOURCE = re.compile(rb"([a-z-]+)/([0-9]{1,9})/([0-9]{1,18})")
 
@@ -20,34 +26,70 @@ class Arrival(NamedTuple):
 
     received_at: int  # ms
     source: Source
-    again: bool  # whether this record is a re-appended copy
+    again: bool  # whether intake appended this record: it is a copy, or derived
 
 
 def arrival(record: Record, family: Family) -> Arrival:
-    """Read when and where a record came in. Headers that intake cannot have written count as absent."""
+    """Read when and where a record came in. Headers that intake cannot have written count as absent.
+
+    What was derived from an event of another family came in when that did, where it lies itself.
+    """
+    here = (family.value, record.partition, record.offset, 0)
     if record.headers:
         headers = dict(record.headers)
         received = _RECEIVED_AT.fullmatch(headers.get(RECEIVED_AT_HEADER) or b"")
         source = _SOURCE.fullmatch(headers.get(SOURCE_HEADER) or b"")
-        if received and source and source[1].decode() == family.value:
+        if received and _SOURCE.fullmatch(headers.get(ADAPTED_FROM_HEADER) or b""):
+            return Arrival(min(int(received[0]), record.timestamp), here, again=True)
+        if received and source:
             # A copy is never older than its original: where it seems so, the broker's clock went back.
             received_at = min(int(received[0]), record.timestamp)
-            return Arrival(received_at, (family.value, int(source[2]), int(source[3]), 0), again=True)
-    return Arrival(record.timestamp, (family.value, record.partition, record.offset, 0), again=False)
+            origin = source[1].decode()
+            if origin == family.value:
+                return Arrival(received_at, (origin, int(source[2]), int(source[3]), 0), again=True)
+            if (origin, family) == (Family.INTENT_SIGNALS.value, Family.WEB_VISITS):
+                return Arrival(received_at, here, again=True)
+    return Arrival(record.timestamp, here, again=False)
 
 
 def copy_for(record: Record, came: Arrival, key: bytes, partition: int) -> Output:
     """Re-append an original under its key to the partition that is the key's."""
-    topic, source_partition, offset, _ = came.source
-    headers = (
-        (RECEIVED_AT_HEADER, str(came.received_at).encode()),
-        (SOURCE_HEADER, f"{topic}/{source_partition}/{offset}".encode()),
-    )
-    return Output(topic, key, record.value, partition, headers, came.received_at)
+    return Output(came.source[0], key, record.value, partition, _headers(came), came.received_at)
 
 
-def dead_letter(record: Record, came: Arrival, dead: Dead) -> Output:
-    """Keep what could not be used: its original bytes, and in headers why, where it lies and when it came in."""
+def derived_identify(signal: IntentSignal, occurred_at: int, came: Arrival, partition: int) -> Output:
+    """Say to the visitor's partition who that is, as an intent signal told us. ``occurred_at`` in milliseconds.
+
+    Its id is drawn from the signal's: where the signal is read again, it is the same, and a duplicate.
+    """
+    assert signal.visitor_id is not None
+    said = {
+        "id": f"intent-{blake2b(signal.id.encode(), digest_size=16).hexdigest()}",
+        "occurred_at": iso_instant(occurred_at),
+        "type": "identify",
+        "visitor_id": signal.visitor_id,
+    }
+    said |= {name: text for name in ("account", "email", "role") if (text := getattr(signal, name)) is not None}
+    key = signal.visitor_id.encode()
+    return Output(Family.WEB_VISITS.value, key, msgspec.json.encode(said), partition, _headers(came), came.received_at)
+
+
+def adapted_copy(each: Adapted, came: Arrival, partition: int) -> Output:
+    """Append an event that was written in another format, as one of ours that came in when that did."""
+    received, (_, origin) = _headers(came)
+    return Output(each.family.value, each.key.encode(), each.value, partition, (received, (ADAPTED_FROM_HEADER, origin)), came.received_at)
+
+
+def _headers(came: Arrival) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+    topic, partition, offset, _ = came.source
+    return ((RECEIVED_AT_HEADER, str(came.received_at).encode()), (SOURCE_HEADER, f"{topic}/{partition}/{offset}".encode()))
+
+
+def dead_letter(record: Record, came: Arrival, dead: Dead, payload: bytes | None = None) -> Output:
+    """Keep what could not be used: its original bytes, and in headers why, where it lies and when it came in.
+
+    ``payload``: the bytes of one event, where the record holds several.
+    """
     topic, partition, offset, _ = came.source
     headers = (
         ("reason", dead.reason.encode()),
@@ -57,4 +99,4 @@ def dead_letter(record: Record, came: Arrival, dead: Dead) -> Output:
         ("source-offset", str(offset).encode()),
         ("received-at", str(came.received_at).encode()),
     )
-    return Output(DEAD_LETTERS, record.key, record.value, headers=headers)
+    return Output(DEAD_LETTERS, record.key, record.value if payload is None else payload, headers=headers)

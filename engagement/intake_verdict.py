@@ -4,28 +4,39 @@ Nothing here depends on any other event; duplicates are `Intake`'s to find.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from engagement import records
-from engagement.days import EARLIEST, LATEST, day_of, iso_day, parse_day, to_ms
-from engagement.decoding import Dead, Decoded
-from engagement.events import AccountUpdate, Contact, Event, Family, IntentSignal, Pin, RetractedEvent, Retraction, WebVisit
-from engagement.identity import Identity, normalize_email
+from engagement.days import day_of
+from engagement.decoding import Dead, Decoded, ms_of
+from engagement.events import AccountUpdate, Family, IntentSignal, WebVisit
+from engagement.fates import COUNTED, WAITING
+from engagement.identity import Identity, Network, NetworkKind
 from engagement.pages import DEFAULT_KIND, Pages
-from engagement.records import Read, Said, Signal, Source, Update
+from engagement.records import Read, Signal, Source, Update
+from engagement.resolution import BY_ITSELF, OWN_DOMAIN, UNRESOLVED, Evidence, Found, Link, Resolver
 from engagement.rulebook import Rulebook
+from engagement.update_reader import UpdateReader, read_address
+from engagement.visitor import Visit
 
-_REMEMBERED_HOSTS = 32_768
-_ENVELOPE = frozenset(Event.model_fields) | {"account"}
+DATA_CENTRE = NetworkKind.DATA_CENTRE.value
+OPTED_OUT = "opted_out"
+"""Asked not to be tracked, and does not say itself whose the visit is."""
 
 
 class Verdict(NamedTuple):
-    """The fate of an event that is not dead; one that is counted also has its account and what goes into its log."""
+    """The fate of an event that is not dead; one that is counted by itself also has its account and what goes into its log."""
 
-    fate: str  # "counted" or "filtered:<reason>"
+    fate: str  # "counted", "waiting" (its visitor's), "filtered:<reason>", "identify" or "unlink"
     account: str | None = None
+    above: tuple[str, ...] = ()  # further accounts that a signal goes to
     entry: Signal | Update | None = None
+    said: Link | None = None  # who the visitor is, where the event says it
+    visit: Visit | None = None  # where it depends on who the visitor is
+
+    @property
+    def concerns_visitor(self) -> bool:
+        """Whether it says, takes back, or depends on who the visitor is."""
+        return self.said is not None or self.visit is not None or self.fate == "unlink"
 
 
 class Circumstances(NamedTuple):
@@ -45,14 +56,6 @@ class _Filtered(Exception):  # noqa: N818 - it reads as what the event is
         self.reason = reason
 
 
-def _checked_day(path: str, day: int) -> int:
-    """Raise `Dead` for a day that the log does not take."""
-    if not day_of(EARLIEST) <= day < day_of(LATEST):
-        first, last = iso_day(day_of(EARLIEST)), iso_day(day_of(LATEST) - 1)
-        raise Dead("invalid", f"{path} = {iso_day(day)}: Input should be a day from {first} to {last}")
-    return day
-
-
 class Judge:
     """The rules of one rulebook about single events."""
 
@@ -60,14 +63,14 @@ class Judge:
         self._identity = identity
         self._kinds = frozenset(rulebook.signals)
         self._min_scores = {kind: rule.min_score for kind, rule in rulebook.signals.items()}
-        self._rungs = {ladder.name: ladder.names for ladder in rulebook.ladders}
         self._pages = Pages({kind: rule.urls for kind, rule in rulebook.signals.items()}, rulebook.ignore_urls)
         self._horizon = rulebook.intake.horizon
         self._skew = rulebook.intake.skew
+        self._data_centres = rulebook.intake.data_centres
+        self._scanner_ms = rulebook.intake.scanner_seconds * 1_000
         self._version = rulebook.version
-        self._free_mail = identity.free_mail.union(filter(None, map(identity.host, rulebook.intake.free_mail)))
-        self._own_domains = frozenset(map(identity.registrable, rulebook.intake.own_domains)) - {None}
-        self._resolved = lru_cache(_REMEMBERED_HOSTS)(self._resolve)
+        self._updates = UpdateReader(rulebook, identity, self._pages)
+        self.resolver = Resolver(rulebook, identity)
         self._by_family: dict[Family, Callable[[Any, Circumstances], Verdict]] = {
             Family.WEB_VISITS: self._visit,
             Family.INTENT_SIGNALS: self._intent,
@@ -75,7 +78,7 @@ class Judge:
         }
 
     def judge(self, family: Family, decoded: Decoded, received_at: int, source: Source, read: Read | None = None) -> Verdict:
-        """Settle an event's fate. ``received_at`` in milliseconds.
+        """Say an event's fate. ``received_at`` in milliseconds.
 
         Raises `Dead` (``future``, ``late``, ``unknown_kind``, ``invalid``).
         """
@@ -95,136 +98,147 @@ class Judge:
             raise Dead("late", f"occurred_at is {days} days before receipt; intake.horizon allows {self._horizon} days")
 
     def _visit(self, visit: WebVisit, circumstances: Circumstances) -> Verdict:
-        email = None if visit.email is None else self._address("email", visit.email)
-        if visit.type == "identify":
-            raise _Filtered("identify")  # says who a visitor is; moves no account by itself
+        email = self._email(visit)
+        if visit.type == "unlink":
+            return Verdict("unlink")
         if visit.user_agent is not None and self._identity.is_robot(visit.user_agent):
             raise _Filtered("robot")
+        network = self._network(visit)
+        if network is not None and network.kind is NetworkKind.OWN:
+            raise _Filtered("own_network")
+        if self._is_program(network) and self._data_centres == "filter" and visit.type == "page_view":
+            raise _Filtered(DATA_CENTRE)
+        evidence = self._evidence(visit.account, email, network)
+        forgotten = self.why_forgotten(visit, network)
+        verdict = self._page_view(visit, evidence, circumstances, forgotten)
+        if verdict.said is not None or forgotten == OPTED_OUT:
+            return verdict
+        said = self.resolver.said(evidence, visit.role)
+        return verdict if said is None else verdict._replace(said=said)
+
+    def evidence(self, family: Family, event: Any) -> Evidence:
+        """Give what a visit or a signal has to find its account by, who its visitor is apart. Raises `Dead` as `judge` does."""
+        return self._evidence(event.account, self._email(event), self._network(event) if family is Family.WEB_VISITS else None)
+
+    def why_forgotten(self, visit: WebVisit, network: Network | None) -> str | None:
+        """Name the reason for which a visit counts only under what it says itself, and is not remembered; None where it may be."""
+        if visit.dnt or visit.gpc:
+            return OPTED_OUT
+        return DATA_CENTRE if self._is_program(network) else None
+
+    def _is_program(self, network: Network | None) -> bool:
+        return network is not None and network.kind is NetworkKind.DATA_CENTRE and self._data_centres != "keep"
+
+    def _page_view(self, visit: WebVisit, evidence: Evidence, circumstances: Circumstances, forgotten: str | None) -> Verdict:
+        """Judge a visit. ``forgotten``: why it counts only under what it says itself, and is never remembered; None: it may be."""
+        if visit.type == "identify":
+            return Verdict(f"filtered:{OPTED_OUT}" if forgotten == OPTED_OUT else "identify")
         page = self._pages.look_up(visit.url or "")
         if page.filtered is not None:
-            raise _Filtered(page.filtered)
+            return Verdict(f"filtered:{page.filtered}")
         if page.kind is None:
             raise Dead(
                 "unknown_kind", f"url = {visit.url!r}: no kind of the rulebook has it in its urls, and there is no kind {DEFAULT_KIND!r}"
             )
-        return self._signal(visit, page.kind, email, circumstances)
+        if forgotten is None:
+            return self._dependent(visit, page.kind, evidence, circumstances)
+        found, why_not = self.resolver.resolve(evidence._replace(network=None), self.resolver.order)
+        if found is None:
+            return Verdict(f"filtered:{OWN_DOMAIN if why_not == OWN_DOMAIN else forgotten}")
+        return self._signal(visit, page.kind, found, circumstances)
+
+    def _dependent(self, visit: WebVisit, kind: str, evidence: Evidence, circumstances: Circumstances) -> Verdict:
+        """Judge a visit that depends on who the visitor is, unless a method before that one settles it."""
+        found, why_not = self.resolver.resolve(evidence, self.resolver.before)
+        if found is not None:
+            said = Link(found.account, found.person, visit.role) if found.method in BY_ITSELF else None
+            return self._signal(visit, kind, found, circumstances, said=said)
+        if why_not == OWN_DOMAIN or not self.resolver.remembers:
+            return Verdict(f"filtered:{why_not}")
+        otherwise, why_not = self.resolver.resolve(evidence, self.resolver.after)
+        if why_not == OWN_DOMAIN:
+            return Verdict(f"filtered:{OWN_DOMAIN}")
+        remembered = Visit(
+            id=visit.id,
+            kind=kind,
+            occurred_at=circumstances.occurred_at,
+            received_at=circumstances.received_at,
+            role=visit.role,
+            seconds=visit.seconds,
+            place=circumstances.source[1:3],
+            otherwise=otherwise,
+        )
+        return Verdict(WAITING, visit=remembered)
 
     def _intent(self, signal: IntentSignal, circumstances: Circumstances) -> Verdict:
-        email = None if signal.email is None else self._address("email", signal.email)
+        email = self._email(signal)
         if signal.kind not in self._kinds:
             raise Dead("unknown_kind", f"kind = {signal.kind!r}: the rulebook's signals have no such kind")
         if signal.score is not None and signal.score < self._min_scores[signal.kind]:
             raise _Filtered("below_min_score")
-        return self._signal(signal, signal.kind, email, circumstances, topic=signal.topic, score=signal.score)
+        if signal.sent_at is not None and self._is_scanner(circumstances.occurred_at, ms_of(signal.sent_at)):
+            raise _Filtered("scanner")
+        found, why_not = self.resolver.resolve(self._evidence(signal.account, email), self.resolver.order)
+        if found is None:
+            raise _Filtered(why_not)
+        return self._signal(signal, signal.kind, found, circumstances, topic=signal.topic, score=signal.score)
+
+    def _is_scanner(self, occurred_at: int, sent_at: int) -> bool:
+        """Whether it occurred too soon after the mail was sent for a person; before that is too soon as well, for clocks differ."""
+        return self._scanner_ms > 0 and occurred_at - sent_at < self._scanner_ms
+
+    def _email(self, event: WebVisit | IntentSignal) -> str | None:
+        return None if event.email is None else read_address("email", event.email, self._identity)
+
+    def _network(self, visit: WebVisit) -> Network | None:
+        return None if visit.ip is None else self._identity.network(visit.ip)
+
+    def _evidence(self, account: str | None, email: str | None, network: Network | None = None) -> Evidence:
+        return Evidence(account, email, None if email is None else self._identity.person(email), network)
 
     def _signal(
         self,
         event: WebVisit | IntentSignal,
         kind: str,
-        email: str | None,
+        found: Found,
         circumstances: Circumstances,
         *,
+        said: Link | None = None,
         topic: str | None = None,
         score: int | None = None,
     ) -> Verdict:
-        account = self._account(event.account, email)
         entry = Signal(
             id=event.id,
             kind=kind,
             occurred_at=circumstances.occurred_at,
             received_at=circumstances.received_at,
-            person=None if email is None else self._identity.person(email),
+            person=found.person,
             role=event.role,
             topic=topic,
             seconds=event.seconds,
             score=score,
             source=circumstances.source,
             read=circumstances.read,
+            method=found.method,
+            confidence=found.confidence,
             rulebook=self._version,
         )
-        return Verdict("counted", account=account, entry=entry)
+        return Verdict(COUNTED, account=found.account, above=found.above, entry=entry, said=said)
 
     def _update(self, update: AccountUpdate, circumstances: Circumstances) -> Verdict:
-        fields = update.model_dump(include=update.model_fields_set - _ENVELOPE, exclude_unset=True)
-        if update.contacts is not None:
-            fields["contacts"] = self._committee(update.contacts)
-        if update.pin is not None:
-            fields["pin"] = self._pin(update.pin)
-        if update.retract is not None:
-            fields["retract"] = self._retraction(update.retract)
-        if self._identity.registrable(update.account) is None:
+        fields = self._updates.read(update)
+        account, why_not = self.resolver.account_named(update.account)
+        if why_not == UNRESOLVED:
             raise Dead("invalid", f"account = {update.account!r}: Input should be a registrable domain")
+        if account is None:
+            raise _Filtered(why_not)
         entry = Update(
             id=update.id,
             occurred_at=circumstances.occurred_at,
             received_at=circumstances.received_at,
-            fields=cast("Said", fields),
+            fields=fields,
             source=circumstances.source,
             read=circumstances.read,
             rulebook=self._version,
         )
-        return Verdict("counted", account=self._account(update.account, None), entry=entry)
-
-    def _committee(self, contacts: list[Contact]) -> dict[str, str | None]:
-        """Person hash -> role; of a person named twice the last counts."""
-        return {
-            self._identity.person(self._address(f"contacts.{n}.email", contact.email)): contact.role for n, contact in enumerate(contacts)
-        }
-
-    def _pin(self, pin: Pin) -> records.Pin:
-        rungs = self._rungs.get(pin.ladder)
-        if rungs is None:
-            raise Dead("invalid", f"pin.ladder = {pin.ladder!r}: Input should be a ladder of the rulebook")
-        if pin.rung is not None and pin.rung not in rungs:
-            raise Dead("invalid", f"pin.rung = {pin.rung!r}: Input should be a rung of the ladder {pin.ladder}")
-        until = None if pin.until is None else _checked_day("pin.until", parse_day(pin.until.isoformat()))
-        return {"ladder": pin.ladder, "rung": pin.rung, "reason": pin.reason, "author": pin.author, "until": until}
-
-    def _retraction(self, said: Retraction) -> records.Retraction:
-        return {
-            "person": None if said.person is None else self._identity.person(self._address("retract.person", said.person)),
-            "events": [self._retracted(f"retract.events.{n}", event) for n, event in enumerate(said.events)],
-            "reason": said.reason,
-            "author": said.author,
-        }
-
-    def _retracted(self, path: str, event: RetractedEvent) -> records.RetractedEvent:
-        """Say of an event what it was counted as."""
-        kind = event.kind if event.url is None else self._pages.look_up(event.url).kind
-        if kind is None or kind not in self._kinds:
-            raise Dead("invalid", f"{path}.kind = {kind!r}: Input should be a kind of the rulebook, or url an address of one")
-        return {
-            "id": event.id,
-            "kind": kind,
-            "day": _checked_day(f"{path}.occurred_at", day_of(to_ms(event.occurred_at))),
-            "person": None if event.email is None else self._identity.person(self._address(f"{path}.email", event.email)),
-            "topic": event.topic,
-            "seconds": event.seconds,
-        }
-
-    def _address(self, path: str, said: str) -> str:
-        email = normalize_email(said, self._identity.host)
-        if email is None:
-            raise Dead("invalid", f"{path} = {said!r}: Input should be an e-mail address")
-        return email
-
-    def _account(self, said: str | None, email: str | None) -> str:
-        host = None if email is None else email.rpartition("@")[2]
-        account, why_not = self._resolved(said, host)
-        if account is None:
-            raise _Filtered(why_not)
-        return account
-
-    def _resolve(self, said: str | None, email_host: str | None) -> tuple[str | None, str]:
-        """Find the account an event is about, or why it has none: the one it names, else the e-mail address's domain.
-
-        Own staff move no account, whatever account they name: either being an own domain filters the event.
-        """
-        hosts = [self._identity.host(name) for name in (said, email_host) if name is not None]
-        domains = {host: domain for host in hosts if host is not None and (domain := self._identity.registrable(host)) is not None}
-        if not self._own_domains.isdisjoint(domains.values()):
-            return None, "own_domain"
-        for host, domain in domains.items():
-            if host not in self._free_mail and domain not in self._free_mail:
-                return domain, ""
-        return None, "free_mail" if domains else "unresolved"
+        return Verdict(COUNTED, account=account, entry=entry)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import msgspec
 
 from engagement import surge
-from engagement.account import ANONYMOUS, MERGED, AccountState, Pin, Standing
+from engagement.account import AccountState, Pin, Standing
 from engagement.conditions import Condition, Facts, Silence
+from engagement.counts import ANONYMOUS, MERGED
 from engagement.days import day_of
 from engagement.fit import Fit, fit_of, value_of
 from engagement.headroom import Headroom
@@ -16,8 +17,9 @@ from engagement.ladders import Ladder, next_change_day, next_rung
 from engagement.quantities import THOUSAND
 from engagement.records import Signal
 from engagement.rulebook import BOTTOMS, Rulebook, load_rulebook
-from engagement.scoring import Factor, Scoring, Tally
+from engagement.scoring import Factor, Full, Scoring, Tally
 from engagement.segments import cluster_of
+from engagement.together import as_one, rolled_up
 
 
 class Move(NamedTuple):
@@ -49,6 +51,21 @@ class Evaluation(NamedTuple):
     cluster: str | None
 
 
+class Tallies(NamedTuple):
+    """What facts were made from."""
+
+    own: Tally
+    rolled_up: Tally  # the same where there is nothing from below
+
+    def full(self, scoring: Scoring) -> Full:
+        """Say what adds nothing more to either."""
+        own = scoring.full(self.own)
+        if self.rolled_up is self.own:
+            return own
+        both = scoring.full(self.rolled_up)
+        return Full(own.kinds & both.kinds, own.buckets & both.buckets)
+
+
 class Judge:
     """One rulebook, compiled. Holds no account, and no method changes a state."""
 
@@ -65,6 +82,7 @@ class Judge:
         rungs = [rung for ladder in rulebook.ladders for rung in ladder.rungs]
         self._words = tuple(word for condition in conditions for word in condition.words if word.silence != Silence.CONSTANT)
         self._silence = max((condition.silence for ladder in rulebook.ladders for condition in ladder.conditions), default=Silence.CONSTANT)
+        self._rolls_up = any(word.operator in _ROLLED_UP for word in self._words)
         self._asked = frozenset(kind for word in self._words for kind in word.kinds)
         self._spans = [word.span or 0 for word in self._words] + [rung.dwell for rung in rungs] + [rung.cool_down for rung in rungs]
         self._horizon = max(self._scoring.horizon, *self._spans, 1)
@@ -77,10 +95,12 @@ class Judge:
         """Gather what conditions look at; ``rungs`` is empty until ladders are judged."""
         return self.tallied(account, state, day)[0]
 
-    def tallied(self, account: str, state: AccountState, day: int) -> tuple[Facts, Tally]:
+    def tallied(self, account: str, state: AccountState, day: int) -> tuple[Facts, Tallies]:
         """Gather what conditions look at, and what it was made from."""
+        state = as_one(state)
         scoring, rulebook = self._scoring, self.rulebook
         tally = scoring.tally(state, day)
+        together = scoring.tally(rolled_up(state), day) if state.has_below else tally
         active = scoring.last_activity(state, tally.multipliers)
         surging = surge.surging(state, day, rulebook, tally.excluded) if state.topics else surge.NOTHING
         facts = Facts(
@@ -98,6 +118,8 @@ class Judge:
             blocked=rulebook.committee is not None and not self._known_roles(state).isdisjoint(rulebook.committee.blockers),
             surges=surging.names(rulebook),
             surging_topics=len(surging.topics),
+            rolled_up_score=together.score,
+            rolled_up_people=len(together.people),
             state=state,
             signals=lambda kinds, span: scoring.signals(state, tally.multipliers, day, kinds, span),
             people_with=lambda roles, least: scoring.people_with(state, tally, roles, least),
@@ -107,9 +129,9 @@ class Judge:
         for name, condition in rulebook.conditions_by_segment.items():
             if condition.holds(facts):
                 facts.segments.append(name)
-        return facts, tally
+        return facts, Tallies(tally, together)
 
-    def headroom(self, state: AccountState, day: int, facts: Facts, tally: Tally) -> Headroom:
+    def headroom(self, state: AccountState, day: int, facts: Facts, tallies: Tallies) -> Headroom:
         """Say which signals the account bears from ``day`` on, where it was judged as ``facts`` and did not move."""
         asked = [word for word in self._words if not word.holds(facts)]  # those that hold already hold with more signals too
         operators = {word.operator for word in asked}
@@ -117,16 +139,19 @@ class Judge:
         kinds = self._plain_kinds if facts.first_party else self._plain_kinds & self._third_party_kinds
         if "idle_under" in operators:
             kinds = frozenset()
+        tally = tallies.own
         some_people = _NONE if "people_with" in operators else tally.people
+        new_people = min(_least(asked, "people") - facts.people, _least(asked, "rolled_up_people") - facts.rolled_up_people)
         return Headroom(
             day=day,
             is_lasting=is_lasting,
             kinds=kinds.difference(*(word.kinds for word in asked)),
             surges_since=state.oldest if self._silence == Silence.RESTLESS else None,
-            points=_least(asked, "score") - facts.score,
-            full=self._scoring.full(tally),
+            points=min(_least(asked, "score") - facts.score, _least(asked, "rolled_up_score") - facts.rolled_up_score),
+            full=tallies.full(self._scoring),
             people=some_people | {ANONYMOUS, MERGED},
-            people_left=_least(asked, "people") - facts.people if is_lasting and "people_with" not in operators else 1,
+            people_with_below=tallies.rolled_up.people | {ANONYMOUS, MERGED},
+            people_left=new_people if is_lasting and "people_with" not in operators else 1,
             roles_left=_least(asked, "roles") - facts.roles,
             days=tally.days,
             days_left=_least(asked, "active_days") - len(tally.days) if is_lasting else 1,
@@ -145,17 +170,19 @@ class Judge:
         return self._scoring
 
     def is_worthless(self, signal: Signal, state: AccountState) -> bool:
-        """Whether a signal that ``state`` has counted changed no fact.
+        """Whether a signal that ``state`` has counted, or taken out again, changed no fact.
 
         It is worth nothing, no condition counts its kind or topic, and what surges is not known for longer by it (`surge.weeks_known`).
         """
+        if signal.via is not None:
+            return not (self._rolls_up and self._scoring.counts(signal.kind))
         silent = self._silence != Silence.RESTLESS or (signal.topic is None and day_of(signal.occurred_at) > state.oldest)
         return silent and signal.kind not in self._asked and not self._scoring.counts(signal.kind)
 
     def explain(self, state: AccountState, day: int, facts: Facts) -> Evaluation:
         """Put beside the facts of ``day`` what explains them."""
-        rulebook = self.rulebook
-        return Evaluation(day, facts, self._scoring.factors(state, day), fit_of(state, rulebook), cluster_of(state, rulebook.cluster))
+        rulebook, factors = self.rulebook, self._scoring.factors(as_one(state), day)
+        return Evaluation(day, facts, factors, fit_of(state, rulebook), cluster_of(state, rulebook.cluster))
 
     def moves(self, state: AccountState, day: int, facts: Facts) -> list[Move]:
         """Judge every ladder in order; a later one sees where the account stands on the earlier one then. Fills ``facts.rungs``."""
@@ -180,12 +207,14 @@ class Judge:
         """Return the first day after ``day`` on which silence may move the account on some ladder; None where none does."""
         if self._silence == Silence.RESTLESS and surge.is_remembered(state, day):
             return day + 1
+        if self.is_at_rest(state):
+            return None
         is_fading = self.is_fading(state) and not state.pins
-        if is_fading and not state.standings:
-            return None  # at the bottom of every ladder, and nothing rises in silence
-        newest = max((each for history in state.kinds.values() for each in history.days), default=day)  # a signal may be dated ahead
+        state = as_one(state)
+        counts = (state,) if state.below is None else (state, state.below)
+        days = (each for counted in counts for history in counted.kinds.values() for each in history.days)
         ends = [pin.until + 1 for pin in state.pins.values() if pin.until is not None]
-        settled = max([day, *ends, newest]) + self._horizon
+        settled = max([day, *ends, *days]) + self._horizon  # a signal may be dated ahead
 
         def moves_on(later: int) -> bool:
             return bool(self.moves(state, later, self.facts(account, state, later)))
@@ -195,6 +224,10 @@ class Judge:
     def is_fading(self, state: AccountState) -> bool:
         """Whether silence can only take away from the account, so that a plain signal can only put off its due day."""
         return self._silence <= Silence.FADING and not state.falls
+
+    def is_at_rest(self, state: AccountState) -> bool:
+        """Whether neither silence nor fewer signals can move the account: it is at the bottom of every ladder, and less lifts nobody."""
+        return not state.standings and not state.pins and self.is_fading(state)
 
     def forget(self, state: AccountState, day: int) -> None:
         """Drop what no longer matters on ``day`` or later: counts beyond the history, and pins and cool-downs that are over."""
@@ -221,7 +254,7 @@ class Judge:
 
     def in_silence(self, account: str, state: AccountState, day: int) -> Iterator[tuple[int, list[Move]]]:
         """Yield the days after ``day`` on which the account moves if nothing more happens, and how; ``state`` stays as it is."""
-        silent = apart(state)
+        silent = apart(as_one(state))
         while (due := self.due(account, silent, day)) is not None:
             day = due
             moves = self.moves(silent, day, self.facts(account, silent, day))
@@ -328,4 +361,5 @@ def _least(asked: Iterable[Condition], operator: str) -> int:
 
 
 _ENDLESS = 1 << 62
+_ROLLED_UP = frozenset({"rolled_up_score", "rolled_up_people"})
 _NONE: frozenset[str] = frozenset()

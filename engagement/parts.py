@@ -19,10 +19,12 @@ Weight = Annotated[int, *_as(whole(1_000_000, "30"))]
 HistoryDays = Annotated[int, *_as(whole(3660, "120"))]
 Remembered = Annotated[int, *_as(whole(10_000_000, "200k"))]
 Percent = Annotated[int, *_as(whole(100, "60"))]
+Visits = Annotated[int, *_as(whole(1_000, "100"))]  # a visitor's are one row of state, written anew with every visit
 Weeks = Annotated[int, *_as(whole(15, "8"))]
 Days = Annotated[int, *_as(DAYS)]
 Milliseconds = Annotated[int, *_as(MS)]
 Skew = Annotated[int, *_as(milliseconds(1))]  # signals of later days are kept beside those of ``history_days``
+Seconds = Annotated[int, *_as(whole(86_400, "10"))]  # of an event, as `events` takes them
 Share = Annotated[int, *_as(SHARE)]
 Flag = Annotated[bool, *_as(FLAG)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]  # and as short as keys are, see `written.read_yaml`

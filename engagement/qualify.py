@@ -1,7 +1,9 @@
 """The fold over one partition of ``account-log``: every account's state, and the tier changes that its records cause.
 
-Fates (`Position.fates`) add up: ``in`` = ``signals`` + ``updates`` + ``days`` + ``genesis`` + ``activations`` + ``live`` + ``repeated`` +
-``skipped`` + ``dead:<reason>``.
+Fates (`Position.fates`) add up: ``in`` = ``signals`` + ``undone`` + ``via`` + ``via_undone`` + ``not_there`` + ``updates`` + ``days`` +
+``genesis`` + ``activations`` + ``live`` + ``repeated`` + ``skipped`` + ``dead:<reason>``. ``signals`` less ``undone`` is what accounts were
+credited with; ``via`` and ``via_undone`` are the copies of these for the accounts above. ``not_there`` are records that take out
+what an account has no more (its history does not go back so far, or a retraction came first) or that it never had.
 Beside them ``changes:<ladder>:<from>:<to>`` counts what came out.
 
 ``repeated`` are records that intake appended before: where it cannot commit in transactions, it reads again what it had read when it was
@@ -25,8 +27,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from engagement.account import MAX_RETRACTED, MAX_SAID_BYTES, NEVER, UNJUDGED, AccountState, Row, decode, encode, header
+from engagement.account import MAX_RETRACTED, MAX_SAID_BYTES, UNJUDGED, AccountState, Row, decode, encode, header
 from engagement.changes import Cause, Reason, change_output, tier_change
+from engagement.counts import NEVER
 from engagement.days import iso_day, midnight
 from engagement.decoding import Dead
 from engagement.due import DueIndex
@@ -294,8 +297,11 @@ class _Work:
             return
         row.applied = record.offset
         if isinstance(entry, Signal):
-            self._count("signals")
-            self._signal(entry, record, record.key, row, judge)
+            if entry.undo:
+                self._undo(entry, record, record.key, row, judge)
+            else:
+                self._count("signals" if entry.via is None else "via")
+                self._signal(entry, record, record.key, row, judge)
         elif row.learn(entry):
             self._count("updates")
             if self.position.rule_day is not None:
@@ -338,6 +344,18 @@ class _Work:
             if not (moved or judge.is_fading(row.state)):
                 row.due = day + 1  # the signal may bring the due day nearer: found tomorrow, once for all of today's
 
+    def _undo(self, signal: Signal, record: Record, key: bytes, row: Row, judge: Judge) -> None:
+        """Take a signal out again. Many go at once, when a visitor identifies: the due day is found tomorrow, for all of today's."""
+        if not row.state.undo(signal):
+            self._count("not_there")
+            return
+        self._count("undone" if signal.via is None else "via_undone")
+        day = self.position.rule_day
+        if day is None or judge.is_at_rest(row.state) or judge.is_worthless(signal, row.state):
+            return  # its headroom can only have grown
+        if not self._judged(key, row, judge, day, _cause("reattribution", signal, record)):
+            row.due = day + 1
+
     def _judge_anew(self, cause: Cause, key: bytes, row: Row, judge: Judge) -> None:
         """Judge an account of which more has changed than the score, and find its due day."""
         day = self.position.rule_day
@@ -352,8 +370,8 @@ class _Work:
         headroom = self.headroom[key]
         if headroom is None:
             return False
-        person = row.state.counted_as(signal.person)
-        return headroom.bears(signal, person, row.state.roles.get(person), day)
+        state, person = row.state, row.state.who(signal)
+        return headroom.bears(signal, person, day, has_role=bool(state.same) or state.roles.get(person) is not None)
 
     def _day(self, day: int, record: Record, limit: int) -> bool:
         """Judge the accounts that are due. False where the step must end first: before the day, or between two slices of it."""
@@ -393,10 +411,10 @@ class _Work:
     def _judged(self, key: bytes, row: Row, judge: Judge, day: int, cause: Cause) -> bool:
         """Judge an account; where it moves, say so and find its new due day. True where it moved."""
         state, account = row.state, key.decode()
-        facts, tally = judge.tallied(account, state, day)
+        facts, tallies = judge.tallied(account, state, day)
         moves = judge.moves(state, day, facts)
         if not moves:
-            self.headroom[key] = judge.headroom(state, day, facts, tally)
+            self.headroom[key] = judge.headroom(state, day, facts, tallies)
             return False
         self.headroom[key] = None  # the same facts may move it again
         stand(state, moves, day)
@@ -451,7 +469,9 @@ def _says_its_type(value: bytes) -> bool:
 
 
 def _cause(reason: Reason, entry: Signal | Update, record: Record) -> Cause:
-    return Cause(name=f"{entry.source[0]}:{entry.id}", reason=reason, effective_at=entry.received_at, offset=record.offset)
+    """What an entry does to its account, it does when it comes into the log: a visit that its visitor moved came in long before."""
+    at = max(entry.received_at, record.timestamp)  # the record has the time of the input that it was made of
+    return Cause(name=f"{entry.source[0]}:{entry.id}", reason=reason, effective_at=at, offset=record.offset)
 
 
 def _due(judge: Judge, key: bytes, state: AccountState, day: int) -> int:

@@ -46,6 +46,10 @@ class Signal(msgspec.Struct, tag="signal", kw_only=True, frozen=True, omit_defau
     score: int | None = None  # a vendor's own 0-100, kept as evidence
     source: Source
     read: Read | None = None  # None: at its source, in the input topic as it was made first
+    method: str | None = None  # how the account was found: account, contact, email, visitor or network
+    confidence: int | None = None  # 0-100, as the rulebook rates the method
+    via: str | None = None  # the account below this one whose signal it is; None: its own
+    undo: bool = False  # takes out again what was counted as this record says otherwise: another account has it now, or nobody
     rulebook: str  # version that intake used
 
 
@@ -94,7 +98,7 @@ class Retraction(TypedDict, total=False):
 
 
 class Said(TypedDict, total=False):
-    """What an update says; the keys of `events.AccountUpdate` other than its envelope."""
+    """What an update says; the keys of `events.AccountUpdate` other than its envelope, and ``same``, which intake finds out."""
 
     crm_id: str | None
     name: str | None
@@ -111,6 +115,7 @@ class Said(TypedDict, total=False):
     contacts: dict[str, str | None] | None  # person hash -> role
     pin: Pin | None
     retract: Retraction | None
+    same: dict[str, str | None] | None  # person hash -> the person that it is; None: a person of its own again
 
 
 class Update(msgspec.Struct, tag="update", kw_only=True, frozen=True, omit_defaults=True):

@@ -14,9 +14,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from engagement.adapters.mapping import Mapping
 from engagement.attributes import AttributeTest
 from engagement.conditions import CONDITION_SCHEMA, UNKNOWN, Condition, Known, parse_condition
 from engagement.errors import Refused
+from engagement.identity_rules import ResolveRule, VisitorsRule, identity_complaints
 from engagement.ladders import Ladder, Rung
 from engagement.parts import (
     Days,
@@ -30,6 +32,7 @@ from engagement.parts import (
     Percent,
     Points,
     Remembered,
+    Seconds,
     Share,
     Skew,
     Text,
@@ -175,8 +178,11 @@ class IntakeRule(Part):
     skew: Skew = 600_000  # one that occurred later than this after it was received is in the future
     dedupe_window: Milliseconds = 86_400_000
     dedupe_count: Remembered = 200_000
-    free_mail: tuple[Text, ...] = ()  # domains besides the known ones that are never accounts
+    free_mail: tuple[Text, ...] = ()  # domains besides the known ones that are never accounts, like the next
+    disposable_mail: tuple[Text, ...] = ()
     own_domains: tuple[Text, ...] = ()
+    data_centres: Literal["filter", "named_only", "keep"] = "named_only"  # which of the page views that come from them are taken
+    scanner_seconds: Seconds = 5  # what occurs sooner after the mail was sent is no person's act; 0: it may be
 
 
 class RungRule(Part):
@@ -197,6 +203,8 @@ class Rulebook(Part):
     signals: dict[Name, SignalRule]
     ignore_urls: tuple[Text, ...] = ()
     intake: IntakeRule = IntakeRule()
+    resolve: ResolveRule = ResolveRule()
+    visitors: VisitorsRule = VisitorsRule()
     roles: dict[Name, Multiplier] = Field(default_factory=dict)  # multipliers; 1 for a role that is not here
     committee: CommitteeRule | None = None
     caps: Caps = Caps()
@@ -210,6 +218,7 @@ class Rulebook(Part):
     suppress: tuple[Text, ...] = ()
     suppress_accounts: tuple[Text, ...] = ()
     programme: Programme | None = None
+    adapters: Mapping | None = None  # what producers of other formats mean
     stage: dict[Name, RungRule] | None = None
     tier: dict[Name, RungRule] | None = None
 
@@ -309,9 +318,11 @@ def _check(rulebook: Rulebook) -> None:
 def _complaints(rulebook: Rulebook) -> Iterator[str]:
     """Find what no single part can know is wrong."""
     yield from _days_complaints(rulebook)
+    yield from identity_complaints(rulebook.resolve, rulebook.visitors, rulebook.history_days)
     yield from _kind_complaints(rulebook)
     yield from _need_complaints(rulebook)
     yield from _fit_complaints(rulebook)
+    yield from _adapter_complaints(rulebook)
     if rulebook.stage is None and rulebook.tier is None:
         yield f"there is no ladder; add {' or '.join(BOTTOMS)}"
     for ladder in rulebook.ladders:
@@ -394,18 +405,32 @@ def _fit_complaints(rulebook: Rulebook) -> Iterator[str]:
             yield f"grades.{grade} = {low} must be below grades.{better} = {high}; lower it, or write the best grade first"
 
 
+def _adapter_complaints(rulebook: Rulebook) -> Iterator[str]:
+    """Find what adapters would make of events that intake then could only bury."""
+    if rulebook.adapters is not None:
+        for path, kind in rulebook.adapters.kinds().items():
+            if kind not in rulebook.signals:
+                yield unknown(f"adapters.{path} = {kind}", kind, rulebook.signals, "kind")
+
+
 def _ladder_complaints(ladder: Ladder) -> Iterator[str]:
     """Thresholds out of order. Where a condition asks for several scores, its lowest is the one that counts."""
     if not ladder.rungs:
         yield f"{ladder.name} = {{}} must have a rung; remove the ladder or add one"
     if len(ladder.rungs) > MAX_RUNGS:
         yield f"{ladder.name} = {len(ladder.rungs)} rungs must not be more than {MAX_RUNGS}; remove some"
-    below: tuple[str, int] | None = None
     for rung in ladder.rungs:
         if rung.name == ladder.names[0]:
             yield f"{ladder.name}.{rung.name} must have another name: {rung.name} is the rung below all others; rename it"
-        enter = _lowest_score(rung.enter)
-        keep = _lowest_score(rung.keep)
+    for word in ("score", "rolled_up_score"):
+        yield from _order_complaints(ladder, word)
+
+
+def _order_complaints(ladder: Ladder, word: str) -> Iterator[str]:
+    below: tuple[str, int] | None = None
+    for rung in ladder.rungs:
+        enter = _lowest(word, rung.enter)
+        keep = _lowest(word, rung.keep)
         if enter is not None and keep is not None and keep[1] > enter[1]:
             yield f"{_threshold(keep)} must not exceed {_threshold(enter)}; lower it"
         if enter is not None:
@@ -414,11 +439,11 @@ def _ladder_complaints(ladder: Ladder) -> Iterator[str]:
             below = enter
 
 
-def _lowest_score(condition: Condition | None) -> tuple[str, int] | None:
-    """(path, threshold) of the lowest score asked for; None where none is, or where a ``not`` stands around one."""
+def _lowest(word: str, condition: Condition | None) -> tuple[str, int] | None:
+    """(path, threshold) of the lowest of these scores asked for; None where none is, or where a ``not`` stands around one."""
     if condition is None or any(part.operator == "not" for part in _tree(condition)):
         return None
-    scores = [(word.path, word.amount) for word in condition.words if word.operator == "score" and word.amount is not None]
+    scores = [(each.path, each.amount) for each in condition.words if each.operator == word and each.amount is not None]
     return min(scores, key=lambda score: score[1], default=None)
 
 

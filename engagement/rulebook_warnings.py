@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
-from engagement.account import MAX_PEOPLE, MAX_TOPICS
 from engagement.conditions import UNKNOWN, Condition, PeopleWith, SignalsWithin
+from engagement.counts import MAX_PEOPLE, MAX_TOPICS
 from engagement.quantities import spell_thousandths
 from engagement.rulebook import NO_GRADE, Rulebook
 
@@ -71,12 +71,16 @@ class _Reach:
         """Complete ``<path> ...`` where no account can meet a word."""
         rulebook = self._rulebook
         match word.operator, operand:
-            case "score", _ if self._most_score is not None and word.amount is not None and word.amount > self._most_score:
+            case (("score" | "rolled_up_score"), _) if (
+                self._most_score is not None and word.amount is not None and word.amount > self._most_score
+            ):
                 return f"= {operand} is more than all caps together allow, {spell_thousandths(self._most_score)}"
-            case (("people" | "active_days" | "roles"), int(least)) if least and not self._seen:
+            case (("people" | "active_days" | "roles" | "rolled_up_people"), int(least)) if least and not self._seen:
                 return f"= {least}, but no kind of signal is worth anything"
             case (("people" | "roles"), int(least)) if least > MAX_PEOPLE:
                 return f"= {least} is more than the {MAX_PEOPLE} people that are told apart"
+            case "rolled_up_people", int(least) if least > 2 * MAX_PEOPLE:
+                return f"= {least} is more than the {2 * MAX_PEOPLE} people that are told apart, here and below"
             case "active_days", int(least) if least > rulebook.window + 1:  # a day ahead may count beside those of the window
                 return f"= {least} is more days than window = {rulebook.window}d has"
             case "first_party", True if all(rule.third_party for rule in self._seen.values()):

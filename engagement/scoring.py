@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from engagement.account import ANONYMOUS, MERGED, AccountState
+from engagement.account import AccountState
+from engagement.counts import ANONYMOUS, MERGED, Counts
 from engagement.days import day_of
 from engagement.decay import decay_table
 from engagement.quantities import THOUSAND
@@ -138,7 +139,7 @@ class Scoring:
         """Whether signals of this kind can change a tally."""
         return kind in self._kinds
 
-    def multipliers(self, state: AccountState) -> dict[str, int]:
+    def multipliers(self, state: Counts) -> dict[str, int]:
         """Thousandths by person, the anonymous and the merged among them; 0 excludes."""
         of_role = self._roles.get
         multipliers = {person: THOUSAND if role is None else of_role(role, THOUSAND) for person, role in state.roles.items()}
@@ -146,8 +147,8 @@ class Scoring:
         multipliers[MERGED] = THOUSAND
         return multipliers
 
-    def tally(self, state: AccountState, day: int) -> Tally:
-        """Go through the account's cells once."""
+    def tally(self, state: Counts, day: int) -> Tally:
+        """Go through the cells once."""
         earned: dict[str, dict[str, int]] = {}
         people: set[str] = set()
         days: set[int] = set()

@@ -8,7 +8,8 @@ published comparison of 3 weeks with 12. Computed with whole numbers only, so it
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from engagement.account import ANONYMOUS, MERGED, MERGED_TOPIC, AccountState, Cells
+from engagement.account import AccountState
+from engagement.counts import ANONYMOUS, MERGED, MERGED_TOPIC, Cells
 from engagement.quantities import THOUSAND
 from engagement.rulebook import Rulebook, SurgeRule
 

@@ -132,7 +132,7 @@ def explained(error: ErrorDetails, place: str = "") -> str:
             return f"{path} {context['complaint']}"
         case "string_too_long":
             complaint = f"must have at most {context['max_length']} characters; shorten it"
-        case "literal_error":
+        case "literal_error" | "enum":
             complaint = f"must be {context['expected']}"
         case "value_error":
             complaint = context["error"]

@@ -20,6 +20,7 @@ COMMANDS = {
     "go-live": "streams.going_live:go_live",
     "replay": "streams.history.replay:replay",
     "explain": "streams.explain.command:explain",
+    "resolve": "streams.resolve.command:resolve",
     "rulebook": "streams.rulebooks:rulebook",
     "schema": "streams.schemas:schema",
     "demo": "streams.demo:demo",

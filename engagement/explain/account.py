@@ -6,9 +6,10 @@ Nothing is computed in another way than the fold does it; where a number is show
 from collections.abc import Iterator, Sequence
 
 from engagement import surge
-from engagement.account import ANONYMOUS, MERGED, MERGED_TOPIC, AccountState
+from engagement.account import AccountState
 from engagement.attributes import attribute_of
 from engagement.changes import TierChange
+from engagement.counts import ANONYMOUS, MERGED, MERGED_TOPIC
 from engagement.days import iso_day
 from engagement.explain import explanation as told
 from engagement.explain.explanation import Explanation
@@ -21,6 +22,7 @@ from engagement.judging import Judge, apart, is_fall, stand
 from engagement.ladders import Ladder
 from engagement.scoring import THIRD_PARTY
 from engagement.segments import cluster_of
+from engagement.together import as_one
 
 AHEAD_DAYS = (7, 14, 30)
 LAST_CHANGES = 12
@@ -36,7 +38,7 @@ class _Explaining:
 
     def __init__(self, account: str, state: AccountState, day: int, judge: Judge) -> None:
         self._account, self._day, self._judge = account, day, judge
-        self._state = apart(state)
+        self._state = apart(as_one(state))
         self._facts = judge.facts(account, self._state, day)
         stand(self._state, judge.moves(self._state, day, self._facts), day)
         self._points = Points(self._state, day, judge)
@@ -69,6 +71,7 @@ class _Explaining:
             coarsened=state.coarsened,
             suppressed=suppressed,
             score=facts.score,
+            rolled_up=self._rolled_up() if state.has_below else None,
             shares=shares,
             caps=caps,
             ahead=tuple(self._ahead(days) for days in AHEAD_DAYS),
@@ -81,6 +84,15 @@ class _Explaining:
             cluster=cluster_of(state, judge.rulebook.cluster),
             standings=standings,
             timeline=tuple(_past(change) for change in changes[-LAST_CHANGES:]),
+        )
+
+    def _rolled_up(self) -> told.RolledUp:
+        facts, below, names = self._facts, self._state.below, sorted(self._state.names_below)
+        return told.RolledUp(
+            score=facts.rolled_up_score,
+            people=facts.rolled_up_people,
+            accounts=tuple(names),
+            coarsened=below is not None and below.coarsened,
         )
 
     def _ahead(self, days: int) -> told.Ahead:

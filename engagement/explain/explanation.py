@@ -34,6 +34,15 @@ class Cap(msgspec.Struct, kw_only=True, frozen=True):
     over: int
 
 
+class RolledUp(msgspec.Struct, kw_only=True, frozen=True):
+    """The account and those below it, their signals taken together as one account's."""
+
+    score: int
+    people: int  # known and active
+    accounts: tuple[str, ...]  # those below of which signals are in it; of very many, some
+    coarsened: bool  # there are more people below than are kept one by one; what exceeds is counted together
+
+
 class Ahead(msgspec.Struct, kw_only=True, frozen=True):
     """The score on a later day if nothing more happens."""
 
@@ -187,6 +196,7 @@ class Explanation(msgspec.Struct, kw_only=True, frozen=True):
     coarsened: bool  # there are more people or topics than are kept one by one; what exceeds is counted together
     suppressed: str | None  # why it stands at the bottom of every ladder
     score: int
+    rolled_up: RolledUp | None  # None: nothing came from below
     shares: tuple[Share, ...]  # largest first
     caps: tuple[Cap, ...]
     ahead: tuple[Ahead, ...]

@@ -95,7 +95,7 @@ def _uncounted(word: Condition) -> int:
     return 10 * THOUSAND if is_said else THOUSAND
 
 
-_COUNTING = ("score", "people", "active_days", "roles", "surging", "committee")
+_COUNTING = ("score", "people", "active_days", "roles", "surging", "rolled_up_score", "rolled_up_people", "committee")
 
 
 def _counted(word: Condition, facts: Facts, rulebook: Rulebook) -> tuple[int, int] | None:
@@ -118,7 +118,7 @@ def _counted(word: Condition, facts: Facts, rulebook: Rulebook) -> tuple[int, in
 def _lack(word: Condition, amount: int) -> str:
     """How much more is needed; points and shares rounded up, so that it is enough."""
     match word.operator:
-        case "score":
+        case "score" | "rolled_up_score":
             tenth = THOUSAND // 10
             return rounded(-(-amount // tenth) * tenth)
         case "committee":

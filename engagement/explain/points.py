@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from engagement.account import ANONYMOUS, AccountState
+from engagement.account import AccountState
+from engagement.counts import ANONYMOUS
 from engagement.explain.explanation import Cap, Share
 from engagement.judging import Judge
 from engagement.rulebook import SignalRule

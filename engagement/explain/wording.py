@@ -53,6 +53,8 @@ def has_of(condition: Condition, facts: Facts) -> str:
     """What the account has of a word: ``'1'``, ``'84.2'``, ``'yes'``."""
     if condition.operator == "score":
         return rounded(facts.score)
+    if condition.operator == "rolled_up_score":
+        return rounded(facts.rolled_up_score)
     if condition.operator == "attributes":
         names = condition.canonical["attributes"]
         return ", ".join(f"{plain(name)} {told(attribute_of(facts.state, name))}" for name in names)
@@ -131,6 +133,8 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "idle_under": lambda span: f"activity within {_days(span)}",
     "idle": lambda span: f"{_days(span)} of silence",
     "surging": lambda least: several(least, "topic that surges", "topics that surge"),
+    "rolled_up_score": lambda amount: f"{_points(amount)} together with the accounts below it",
+    "rolled_up_people": lambda least: f"{several(least, 'active person', 'active people')} together with the accounts below it",
     "committee": lambda share: f"{share} of the buying committee known",
     "blocked": lambda wanted: "somebody who may block" if wanted else "nobody who may block",
     "strategic": lambda wanted: "marked as strategic" if wanted else "not marked as strategic",

@@ -16,6 +16,7 @@ from aiokafka.structs import TopicPartition
 from engagement.changes import TierChange
 from engagement.days import iso_day, parse_day
 from engagement.errors import Refused
+from engagement.fates import adds_up
 from engagement.judging import Judge
 from engagement.rulebook import default_rulebook_text, load_rulebook
 from streams.broker.local import LocalBroker
@@ -33,7 +34,7 @@ from streams.history.play import Played, play_days
 from streams.history.player import open_player
 from streams.history.progress import day_line
 from streams.history.simulate import simulate_history
-from streams.history.summary import adds_up, fates_lines, funnel_lines, funnel_of
+from streams.history.summary import fates_lines, funnel_lines, funnel_of
 from streams.identity import make_identity
 from streams.person_key import person_key
 from streams.reading import reader

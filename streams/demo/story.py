@@ -12,8 +12,8 @@ from engagement.changes import TierChange
 from engagement.judging import Evaluation
 from streams.history.journeys import JOURNEYS
 
-COMMITTEE, COMPETITOR, ENTHUSIAST, FADING, STRATEGIC, HEARSAY = (
-    JOURNEYS[name].domain for name in ("committee", "competitor", "enthusiast", "fading", "strategic", "hearsay")
+COMMITTEE, COMPETITOR, ENTHUSIAST, FADING, STRATEGIC, HEARSAY, LATECOMER = (
+    JOURNEYS[name].domain for name in ("committee", "competitor", "enthusiast", "fading", "strategic", "hearsay", "latecomer")
 )
 _NAMED = frozenset(journey.domain for journey in JOURNEYS.values())
 
@@ -67,6 +67,10 @@ class Story:
             f"{COMPETITOR} stays out": not self._changes[COMPETITOR],
             f"{ENTHUSIAST} is engaged and no more": self._ever(ENTHUSIAST, "engaged") and not self._ever(ENTHUSIAST, "mqa"),
             f"{HEARSAY} never becomes an MQA": not self._ever(HEARSAY, "mqa"),
+            f"{LATECOMER} is engaged by its form and by its anonymous visits before it": any(
+                change.to == "engaged" and {factor.kind for factor in change.factors} == {"download", "pricing", "page"}
+                for change in self._changes[LATECOMER]
+            ),
             "the factors of every change add up to its score": all(
                 sum(factor.points for factor in change.factors) == change.score for changes in self._changes.values() for change in changes
             ),
@@ -89,8 +93,17 @@ def announced(fall: TierChange, changes: list[TierChange]) -> bool:
 
 
 def _sum(change: TierChange) -> str:
+    return f"{change.people} people, fit {change.grade}, {_terms(change)}"
+
+
+def _terms(change: TierChange) -> str:
     terms = " + ".join(f"{factor.kind} {points(factor.points)}" for factor in change.factors)
-    return f"{change.people} people, fit {change.grade}, {points(change.score)} points = {terms}"
+    return f"{points(change.score)} points = {terms}"
+
+
+def _credited(change: TierChange) -> str:
+    before = sum(factor.count for factor in change.factors if factor.kind != "download")
+    return f"is engaged: a form says who came {before} times before, and these visits count too: {_terms(change)}"
 
 
 def _fall(change: TierChange, changes: list[TierChange]) -> str:
@@ -108,6 +121,7 @@ _WORDS: dict[tuple[str, str, str], Callable[[TierChange, list[TierChange]], str]
     ),
     (FADING, "demotion", "engaged"): _fall,
     (ENTHUSIAST, "promotion", "engaged"): lambda change, _: f"is engaged: {points(change.score)} points, all of one person",
+    (LATECOMER, "promotion", "engaged"): lambda change, _: _credited(change),
     (HEARSAY, "promotion", "engaged"): lambda change, _: (
         f"is engaged by hearsay: {points(change.score)} points, nobody ever came to the site"
     ),

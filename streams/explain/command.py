@@ -15,6 +15,7 @@ from streams.connection import Connection
 from streams.explain.sources import explain_from_file, explain_from_log
 from streams.explain.text import explanation_lines
 from streams.identity import registrable
+from streams.networks.files import networks_option, read_networks
 from streams.rulebooks import read_rulebook
 from streams.topics import Environment
 
@@ -25,12 +26,21 @@ from streams.topics import Environment
     "--file", type=click.Path(path_type=Path, allow_dash=True), help="Replay this history (- for standard input) in place of a log."
 )
 @click.option("--rulebook", type=click.Path(path_type=Path), help="With --file: by default the one that comes with mqa.")
+@networks_option(only="With --file: ")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="As of the end of this day; by default the last one.")
 @click.option("--prefix", default="", metavar="PREFIX", help="The environment.", envvar="MQA_PREFIX")
 @click.option("--bootstrap", metavar="HOST:PORT", help="Kafka; else KAFKA_BOOTSTRAP, else the local broker.")
 @click.option("--json", "is_json", is_flag=True, help="For programs: one JSON object; points and shares are integer thousandths.")
 def explain(
-    account: str, *, file: Path | None, rulebook: Path | None, day: datetime | None, prefix: str, bootstrap: str | None, is_json: bool
+    account: str,
+    *,
+    file: Path | None,
+    rulebook: Path | None,
+    networks: tuple[Path, ...],
+    day: datetime | None,
+    prefix: str,
+    bootstrap: str | None,
+    is_json: bool,
 ) -> None:
     """Explain why ACCOUNT stands where it stands.
 
@@ -44,9 +54,12 @@ def explain(
     until = None if day is None else parse_day(f"{day:%Y-%m-%d}")
     if file is not None:
         book = load_rulebook(default_rulebook_text(), "default rulebook") if rulebook is None else read_rulebook(rulebook)
-        explanation = explain_from_file(domain, file, book, until)
+        explanation = explain_from_file(domain, file, book, until, read_networks(networks))
     elif rulebook is not None:
         msg = "--rulebook needs --file: an environment's log is judged by the rulebooks that it holds"
+        raise click.UsageError(msg)
+    elif networks:
+        msg = "--networks needs --file: whose an address was stands in an environment's log"
         raise click.UsageError(msg)
     else:
         explanation = asyncio.run(explain_from_log(Connection.find(bootstrap), Environment(prefix), domain, until))

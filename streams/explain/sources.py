@@ -30,6 +30,7 @@ from streams.history.engine import BATCH, HistoryReplay, Unit
 from streams.history.lines import LONGEST_PATH, MOST_DAYS_APART, STANDARD_STREAM
 from streams.history.progress import day_line
 from streams.identity import make_identity, partition_of
+from streams.networks.lookup import NO_NETWORKS, Networks
 from streams.person_key import person_key
 from streams.reading import read_to_end, reader
 from streams.topics import LOG, TIER_CHANGES, Environment
@@ -40,13 +41,13 @@ _EVERYWHERE = frozenset({GENESIS_KEY, DAY_KEY, ACTIVATION_KEY, LIVE_KEY})
 _decode_change = msgspec.json.Decoder(TierChange).decode
 
 
-def explain_from_file(account: str, file: Path, rulebook: Rulebook, until: int | None) -> Explanation:
+def explain_from_file(account: str, file: Path, rulebook: Rulebook, until: int | None, networks: Networks = NO_NETWORKS) -> Explanation:
     """Replay a history as `mqa replay` does; explain the account as of the end of the day ``until``, or of the last one.
 
     Raises `Refused` where the history does not know the account, or that day.
     """
     key = person_key("played")
-    identity = make_identity(partitions=PARTITIONS, secret=key.secret, key_id=key.key_id)
+    identity = make_identity(partitions=PARTITIONS, secret=key.secret, key_id=key.key_id, networks=networks)
     engine = HistoryReplay(partitions=PARTITIONS, rulebook=rulebook, identity=identity)
     heard: list[TierChange] = []
     first: int | None = None

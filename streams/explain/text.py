@@ -5,7 +5,7 @@ from textwrap import wrap
 
 from click import style
 
-from engagement.explain.explanation import Cap, Explanation, Fit, Interest, NextRung, People, Person, Share, Standing, Worth
+from engagement.explain.explanation import Cap, Explanation, Fit, Interest, NextRung, People, Person, RolledUp, Share, Standing, Worth
 from engagement.explain.missing import Requirement, Way
 from engagement.explain.wording import exact, listed, plain, rounded, several, told
 from engagement.written import printable
@@ -13,6 +13,7 @@ from engagement.written import printable
 WIDTH = 98
 MOST_PEOPLE = 10
 MOST_INTERESTS = 8
+MOST_BELOW = 8
 OTHER_WAYS = 3
 _INDENT = "  "
 
@@ -27,6 +28,8 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
         yield from wrap(coarse, WIDTH)
     yield from wrap(_about(explanation), WIDTH)
     yield from _headed(f"Score {exact(explanation.score)}", _score(explanation))
+    if explanation.rolled_up is not None:
+        yield from _headed(f"Rolled up {exact(explanation.rolled_up.score)}", _rolled_up(explanation.rolled_up))
     yield from _headed("If nothing more happens", _silence(explanation))
     for standing in explanation.standings:
         yield from _headed(*_standing(standing))
@@ -88,6 +91,14 @@ def _score(explanation: Explanation) -> Iterator[str]:
     beyond = [f"{share.beyond_repeats:,} {plain(share.kind)}" for share in explanation.shares if share.beyond_repeats]
     if beyond:
         yield f"signals beyond what counts of one person on one day: {', '.join(beyond)}"
+
+
+def _rolled_up(rolled_up: RolledUp) -> Iterator[str]:
+    names = [printable(name, 60) for name in rolled_up.accounts[:MOST_BELOW]]
+    others = [] if names and len(rolled_up.accounts) <= MOST_BELOW else ["others"]
+    yield f"{several(rolled_up.people, 'active person', 'active people')}, together with {listed([*names, *others], 'and')}"
+    if rolled_up.coarsened:
+        yield "there are more people below than are kept one by one: they are approximate"
 
 
 def _whose(cap: Cap, people: People) -> str:

@@ -31,7 +31,7 @@ def reading_history(path: Path) -> Iterator[Iterator[HistoryLine]]:
 def arrivals_by_day(lines: Iterable[HistoryLine], partitions: int) -> Iterator[tuple[int, list[Arrival]]]:
     """Each UTC day of ``received_at`` with its events, from the first day to the last, days without any included.
 
-    An event lies in the partition that its line says (modulo ``partitions``), else in its key's; without a key, in turn.
+    Which partition an event lies in, `placed` says.
     """
     day: int | None = None
     arrivals: list[Arrival] = []
@@ -43,11 +43,16 @@ def arrivals_by_day(lines: Iterable[HistoryLine], partitions: int) -> Iterator[t
         while day < today:
             yield day, arrivals
             day, arrivals = day + 1, []
-        key = line.key_bytes
-        if line.partition is not None:
-            partition = line.partition % partitions
-        else:
-            partition = number % partitions if key is None else partition_of(key, partitions)
-        arrivals.append(Arrival(line.topic, partition, received_at, key, line.payload))
+        arrivals.append(placed(line, number, partitions))
     if day is not None:
         yield day, arrivals
+
+
+def placed(line: HistoryLine, number: int, partitions: int) -> Arrival:
+    """Place the event of line ``number``: where it says (modulo ``partitions``), else in its key's partition; without a key, in turn."""
+    key = line.key_bytes
+    if line.partition is not None:
+        partition = line.partition % partitions
+    else:
+        partition = number % partitions if key is None else partition_of(key, partitions)
+    return Arrival(line.topic, partition, line.received_ms, key, line.payload)

@@ -8,47 +8,40 @@ A line of an impossible year is a raw line. One of a possible year, but far from
 is refused before anything is written.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from hashlib import sha256
-from heapq import merge
 from ipaddress import ip_address
-from itertools import islice, pairwise
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
 from urllib.parse import urlsplit
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from engagement.adapters.mapping import Format
+from engagement.adapters.payload import digest
 from engagement.days import EARLIEST, day_of, iso_day, iso_instant
 from engagement.errors import Refused
 from engagement.events import Family
 from engagement.written import printable
 from streams.history.access_log import Request, parse_line, text_of
-from streams.history.lines import LONGEST_PATH, MOST_DAYS_APART, STANDARD_STREAM, encode_line, open_history, refuse_overwriting
-from streams.history.networks import Networks, read_networks
+from streams.history.event_import import events_command
+from streams.history.import_output import not_taken, output_option
+from streams.history.lines import LONGEST_PATH, STANDARD_STREAM, encode_line, open_history, refuse_overwriting
+from streams.history.progress import lines_read
+from streams.history.sorting import LONGEST_LINE, in_order, log_lines, refuse_gaps
+from streams.networks.files import networks_option, read_networks
+from streams.networks.lookup import NO_NETWORKS, Networks
 
-LONGEST_LINE = 128 << 10
-"""Bytes with the line feed. Servers cut request lines and headers at some 8 KiB; as JSON even this much escapes to less than 1 MB."""
-RUN = 200_000
-"""History lines sorted in memory at a time: some 100 MB."""
 _PATIENCE = 100  # unreadable lines at the start of a file, until it is taken for something else
-_TIME = slice(len(b'{"topic":"web-visits","received_at":"'), len(b'{"topic":"web-visits","received_at":"2015-05-17T10:05:03.000Z'))
 
 
 class LogImport:
     """One log on its way to a history. When `history` is exhausted, ``lines == visits + raw + left_out.total()``."""
 
-    def __init__(self, place: str, *, site: str = "", networks: Networks | None = None) -> None:
+    def __init__(self, place: str, *, site: str = "", networks: Networks = NO_NETWORKS) -> None:
         """``place`` names the log in errors; ``site`` (``https://www.acme.com``) is put before every path."""
         self.place = place
         self.site = site.rstrip("/")
-        self.networks = Networks() if networks is None else networks
+        self.networks = networks
         self.visits = 0
         self.raw = 0
         self.left_out: Counter[str] = Counter()
@@ -94,17 +87,7 @@ class LogImport:
                 "see log_format in nginx, LogFormat in Apache"
             )
             raise Refused(msg)
-        self._refuse_gaps()
-
-    def _refuse_gaps(self) -> None:
-        for before, after in pairwise(sorted(self._first_lines)):
-            if after - before > MOST_DAYS_APART:
-                msg = (
-                    f"{self.place}: nothing lies between {iso_day(before)} (line {self._first_lines[before]}) and {iso_day(after)} "
-                    f"(line {self._first_lines[after]}), {after - before} days, but a history may pause for {MOST_DAYS_APART} at most; "
-                    "mend or remove lines of a wrong year, or import the parts of the log by themselves"
-                )
-                raise Refused(msg)
+        refuse_gaps(self.place, {day: f"line {number}" for day, number in self._first_lines.items()})
 
     def _raw(self, number: int, text: bytes, at: int) -> bytes:
         self.raw += 1
@@ -127,7 +110,7 @@ class LogImport:
             "referrer": request.referrer,
             "user_agent": request.user_agent,
             "ip": request.address,
-            "account": self.networks.domain_of(request.address),
+            "account": self.networks.company(request.address),
         }
         yield encode_line(Family.WEB_VISITS, request.at, visitor, value={name: value for name, value in said.items() if value is not None})
 
@@ -155,70 +138,21 @@ def raw_key(text: bytes) -> str:
         return digest(text)
 
 
-def digest(text: bytes) -> str:
-    """64 bits in hex."""
-    return sha256(text).hexdigest()[:16]
-
-
-def log_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines of a file in bounded memory: of one beyond `LONGEST_LINE` only the beginning, still beyond it."""
-    while line := file.readline(LONGEST_LINE + 1):
-        rest = line
-        while len(rest) > LONGEST_LINE and not rest.endswith(b"\n"):
-            rest = file.readline(LONGEST_LINE + 1)
-        yield line
-
-
-def in_order(lines: Iterable[bytes], run: int = RUN) -> Iterator[bytes]:
-    """Web-visit lines sorted by ``received_at``, equal ones as they came. Runs of ``run`` lines are kept on disk, never the whole."""
-    rest = iter(lines)
-    with ExitStack() as files:
-        runs = []
-        while batch := sorted(islice(rest, run), key=received_text):
-            runs.append(files.enter_context(_kept(batch)))
-        yield from merge(*runs, key=received_text)
-
-
-def _kept(lines: Iterable[bytes]) -> IO[bytes]:
-    """Lines on disk, to be read from the first; the file goes when it is closed."""
-    try:
-        file = TemporaryFile()  # noqa: SIM115 - the caller closes it
-        file.writelines(lines)
-        file.seek(0)
-    except OSError as error:
-        msg = f"folder for temporary files: {error.strerror}; set TMPDIR to one with room for the whole log"
-        raise Refused(msg) from None
-    return file
-
-
-def received_text(line: bytes) -> bytes:
-    """The time of a web-visit line: its spelling has one width, so it sorts as it stands."""
-    return line[_TIME]
-
-
 @click.group("import")
 def import_() -> None:
     """Make a history of what you have."""
 
 
+for written_in in Format:
+    import_.add_command(events_command(written_in))
+
+
 @import_.command("access-log")
 @click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    default=STANDARD_STREAM,
-    show_default=True,
-    help="File to write (.jsonl, or .jsonl.gz); - for standard output.",
-)
+@output_option
 @click.option("--site", default="", metavar="URL", help="What stands before every path, as https://www.acme.com.")
-@click.option(
-    "--networks",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="TABLE.csv",
-    help="Who owns which network: lines of network,domain.",
-)
-def access_log(log: Path, output: Path, site: str, networks: Path | None) -> None:
+@networks_option(envvar="MQA_NETWORKS")
+def access_log(log: Path, output: Path, site: str, networks: tuple[Path, ...]) -> None:
     """Turn LOG (combined format: nginx, Apache; gzip where the name ends in .gz) into web visits.
 
     A page view is a GET or POST that was answered with content. Errors, redirects, HEAD and the like are left out and counted.
@@ -226,22 +160,14 @@ def access_log(log: Path, output: Path, site: str, networks: Path | None) -> Non
     if site and not is_site(site):
         msg = f"--site {site}: is no address of a site; write it with its scheme, like https://www.acme.com"
         raise Refused(msg)
-    refuse_overwriting(output, log, networks)
+    refuse_overwriting(output, log, *networks)
     place = printable(str(log), LONGEST_PATH)
-    log_import = LogImport(place, site=site, networks=None if networks is None else read_networks(networks))
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} lines"), TimeElapsedColumn())
-    with (
-        open_history(log, "rb") as source,
-        open_history(output, "wb") as file,
-        Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress,
-    ):
-        read = progress.track(log_lines(source), total=None, description="reading")
-        file.writelines(in_order(log_import.history(read)))
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(log_import.left_out.items()))
+    log_import = LogImport(place, site=site, networks=read_networks(networks))
+    with open_history(log, "rb") as source, open_history(output, "wb") as file, lines_read() as counted:
+        file.writelines(in_order(log_import.history(counted(log_lines(source)))))
     click.echo(
-        f"{place}: {log_import.lines} lines = {log_import.visits} visits + {log_import.raw} unreadable (kept for the dead letters) "
-        f"+ {log_import.left_out.total()} left out{f' ({reasons})' if reasons else ''}",
+        f"{place}: {log_import.lines} lines = {log_import.visits} visits + {not_taken(log_import.raw, log_import.left_out)}",
         err=output == STANDARD_STREAM,
     )
-    if networks is None:
+    if not networks:
         click.echo("no --networks: a visit of nobody known belongs to no account, so these will be filtered as unresolved", err=True)

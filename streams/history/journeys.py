@@ -8,6 +8,7 @@ shorter than a script holds its beginning.
 from dataclasses import dataclass
 
 from engagement.days import midnight
+from streams.history.simulate_crowd import reveal
 from streams.history.simulate_moves import HOUR, Move, session
 from streams.history.simulate_world import OWNERS, Company, make_person, stream
 
@@ -32,7 +33,7 @@ class Journey:
         for line, (day, name, words) in enumerate(self.script):
             person = None if name is None else people[name]
             moves += session(midnight(start_day + day) + HOUR + line * HOUR // 3 % (8 * HOUR), person, words.split())
-        return sorted(moves, key=lambda move: move.at)
+        return list(reveal(sorted(moves, key=lambda move: move.at)))
 
 
 def journey(
@@ -45,14 +46,18 @@ def journey(
     attributes: dict[str, object] = _IDEAL,
     expected_ltv: int = 400_000,
     relationship: str = "prospect",
+    strangers: bool = False,
 ) -> Journey:
-    """A journey of an ideal prospect of low lifetime value where nothing else is said; ``people`` maps names to roles."""
+    """A journey of an ideal prospect of low lifetime value where nothing else is said; ``people`` maps names to roles.
+
+    Of ``strangers`` the site knows nothing, their network neither, until they fill in a form.
+    """
     rng = stream("journey", domain)
     company = Company(
         domain=domain,
         name=domain.removesuffix(".example").title(),
         people=tuple(
-            make_person(name, domain, role, network=_NETWORK + number, host=host, rng=rng)
+            make_person(name, domain, role, network=_NETWORK + number, host=host, rng=rng, stranger=strangers)
             for host, (name, role) in enumerate(people.items(), 1)
         ),
         attributes=attributes,
@@ -61,7 +66,7 @@ def journey(
         owner=OWNERS[number % len(OWNERS)],
         expected_ltv=expected_ltv,
         relationship=relationship,
-        recognised=True,
+        recognised=not strangers,
     )
     return Journey(domain=domain, headline=headline, company=company, script=script)
 
@@ -146,6 +151,18 @@ JOURNEYS: dict[str, Journey] = {
         "third parties report surge after surge, but nobody ever came to the site: intent alone never qualifies",
         {"Nils Aker": "director"},
         tuple((day, None, "surge surge" if day % 2 else "surge review_site") for day in range(8, 80, 9)),
+    ),
+    "latecomer": journey(
+        7,
+        "lanternworks.example",
+        "a visitor whom nobody knows fills in a form: engaged, because the visits before it count",
+        {"Nora Vance": "manager"},
+        (
+            (9, "Nora Vance", "product pricing"),
+            (16, "Nora Vance", "docs pricing"),
+            (32, "Nora Vance", "download"),  # neither this nor the visits are enough alone
+        ),
+        strangers=True,
     ),
 }
 """Name -> journey."""

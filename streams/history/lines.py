@@ -147,15 +147,7 @@ def read_history(lines: Iterable[bytes], place: str) -> Iterator[HistoryLine]:
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
-        try:
-            line = _decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            said = printable(str(error), 200)
-            msg = f"{place}:{number}: {said}; each line is an object with topic, received_at, key and value (see `mqa simulate`)"
-            raise Refused(msg) from None
-        if line.received_at.tzinfo is None:
-            msg = f"{place}:{number}: received_at {line.received_at} has no offset; write it as 2025-01-01T08:00:00Z"
-            raise Refused(msg)
+        line = read_line(text, f"{place}:{number}")
         at = line.received_ms
         complaint = _complaint(at, last)
         if complaint is not None:
@@ -163,6 +155,20 @@ def read_history(lines: Iterable[bytes], place: str) -> Iterator[HistoryLine]:
             raise Refused(msg)
         last = at
         yield line
+
+
+def read_line(text: bytes, place: str) -> HistoryLine:
+    """Decode one line. Raises `Refused` where it is no history line."""
+    try:
+        line = _decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        said = printable(str(error), 200)
+        msg = f"{place}: {said}; each line is an object with topic, received_at, key and value (see `mqa simulate`)"
+        raise Refused(msg) from None
+    if line.received_at.tzinfo is None:
+        msg = f"{place}: received_at {line.received_at} has no offset; write it as 2025-01-01T08:00:00Z"
+        raise Refused(msg)
+    return line
 
 
 def _complaint(at: int, last: int | None) -> str | None:

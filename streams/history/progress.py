@@ -1,12 +1,12 @@
-"""One line on a terminal that says how far a history has come; nothing where standard error is no terminal."""
+"""One line on a terminal that says how far a history, or the making of one, has come; nothing where standard error is no terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from engagement.days import iso_day
 
@@ -33,3 +33,11 @@ def day_line(verb: str) -> Iterator[Advance]:
             progress.update(task, description=f"{verb} {iso_day(day)}: {events:,} events{rate}")
 
         yield advance
+
+
+@contextmanager
+def lines_read() -> Iterator[Callable[[Iterable[bytes]], Iterable[bytes]]]:
+    """Show while the block runs how many of the lines were read that go through what it is given."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} lines"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+        yield lambda lines: progress.track(lines, total=None, description="reading")

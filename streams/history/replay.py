@@ -25,6 +25,8 @@ from streams.history.live import Tell, compare_log, read_intake_fates, replay_lo
 from streams.history.progress import day_line
 from streams.history.summary import changes_lines, fates_lines, funnel_lines, funnel_of, records_line, where_events_ended
 from streams.identity import make_identity
+from streams.networks.files import networks_option, read_networks
+from streams.networks.lookup import Networks
 from streams.person_key import person_key
 from streams.rulebooks import read_rulebook
 from streams.topics import Environment
@@ -41,6 +43,7 @@ DIFFERS = 1
 @click.option("--bootstrap", metavar="HOST:PORT", help="With --log: Kafka; else KAFKA_BOOTSTRAP, else the local broker.")
 @click.option("--partitions", type=click.IntRange(1, 1000), default=PARTITIONS, show_default=True, help="With FILE: of every topic.")
 @click.option("--rulebook", type=click.Path(path_type=Path), help="With FILE: by default the one that comes with mqa.")
+@networks_option(only="With FILE: ")
 @click.option("--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Records of a step at most; shows in nothing.")
 @click.option(
     "-o",
@@ -57,6 +60,7 @@ def replay(
     bootstrap: str | None,
     partitions: int,
     rulebook: Path | None,
+    networks: tuple[Path, ...],
     batch: int,
     output: Path | None,
 ) -> None:
@@ -74,11 +78,15 @@ def replay(
     if is_log and rulebook is not None:
         msg = "--rulebook needs a history FILE: an environment's log is judged by the rulebooks that it holds"
         raise click.UsageError(msg)
+    if is_log and networks:
+        msg = "--networks needs a history FILE: whose an address was stands in an environment's log"
+        raise click.UsageError(msg)
     if file is not None:
-        refuse_overwriting(output, file, rulebook)
+        refuse_overwriting(output, file, rulebook, *networks)
+        known = read_networks(networks)
         book = load_rulebook(default_rulebook_text(), "default rulebook") if rulebook is None else read_rulebook(rulebook)
         with _writing(output, is_quiet=False) as tell:
-            _replay_history(file, partitions, book, batch, tell)
+            _replay_history(file, book, tell, partitions=partitions, networks=known, batch=batch)
         return
     environment, connection = Environment(prefix), Connection.find(bootstrap)
     with _writing(output, is_quiet=compare) as tell:
@@ -89,9 +97,9 @@ def replay(
             sys.exit(DIFFERS)
 
 
-def _replay_history(file: Path, partitions: int, rulebook: Rulebook, batch: int, tell: Tell) -> None:
+def _replay_history(file: Path, rulebook: Rulebook, tell: Tell, *, partitions: int, networks: Networks, batch: int) -> None:
     key = person_key("played")
-    identity = make_identity(partitions=partitions, secret=key.secret, key_id=key.key_id)
+    identity = make_identity(partitions=partitions, secret=key.secret, key_id=key.key_id, networks=networks)
     engine = HistoryReplay(partitions=partitions, rulebook=rulebook, identity=identity, batch=batch)
     began = monotonic()
     first = last = None

@@ -4,10 +4,24 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from engagement.account import AccountState
+from engagement.fates import COUNTED, WAITING
 from engagement.rulebook import BOTTOMS, Rulebook
 
 Funnel = Mapping[str, Mapping[str, int]]
 """Ladder -> rung, from the bottom up -> accounts that stand there."""
+
+
+_APART = {
+    "rerouted": "came in a wrong partition and were sent on to the right one",
+    "adapted": "came in another format and were sent on as events",
+    "adapted:events": "events were made of those",
+    "identify": "said who a visitor is",
+    "unlink": "took that back",
+    "derived": "intent signals told who a visitor is, and are among those that said it",
+    "visitors:expired": "visitors were not seen for too long and forgotten",
+    "visitors:beyond_bound": "visitors were too many and forgotten",
+}
+"""What is counted beside the events' ends."""
 
 
 def where_events_ended(intake: Mapping[str, int], qualify: Mapping[str, int]) -> Counter[str]:
@@ -22,20 +36,14 @@ def where_events_ended(intake: Mapping[str, int], qualify: Mapping[str, int]) ->
 def fates_lines(fates: Mapping[str, int]) -> list[str]:
     """Where every input event ended; ``fates`` are those of `where_events_ended`."""
     filtered, dead = _reasons(fates, "filtered:"), _reasons(fates, "dead:")
-    ends = {"counted": fates.get("counted", 0), "filtered": filtered.total(), "dead": dead.total()}
+    waiting = {"waiting": fates[WAITING]} if fates.get(WAITING) else {}
+    ends = {"counted": fates.get(COUNTED, 0), **waiting, "filtered": filtered.total(), "dead": dead.total()}
     lines = [f"{fates.get('in', 0):,} events in = " + " + ".join(f"{count:,} {end}" for end, count in ends.items())]
     for end, reasons in (("filtered", filtered), ("dead", dead)):
         if reasons:
             lines.append(f"  {end}: {_listed(reasons)}")
-    if fates.get("rerouted", 0):
-        lines.append(f"  apart from these, {fates['rerouted']:,} came in a wrong partition and were sent on to the right one")
+    lines += [f"  apart from these, {fates[fate]:,} {meaning}" for fate, meaning in _APART.items() if fates.get(fate)]
     return lines
-
-
-def adds_up(fates: Mapping[str, int]) -> bool:
-    """Whether every event has exactly one fate."""
-    ends = (count for fate, count in fates.items() if fate == "counted" or fate.startswith(("filtered:", "dead:")))
-    return fates.get("in", 0) == sum(ends)
 
 
 def records_line(fates: Mapping[str, int]) -> str:

@@ -20,6 +20,7 @@ from streams.connection import Connection
 from streams.delivery import MEANINGS, Delivery, delivery_of
 from streams.group import Acknowledged
 from streams.identity import make_identity
+from streams.networks.lookup import Networks
 from streams.person_key import PersonKey
 from streams.topics import INPUTS, LOG, Clock, Environment
 from streams.worker import transport
@@ -53,6 +54,7 @@ class WorkerSettings:
     health: socket | None  # where the health server is to listen; None: there is none
     session_timeout: int  # seconds
     person_key: PersonKey
+    networks: Networks
 
 
 class EngagementApp(faust.App):
@@ -189,7 +191,7 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
 def _folds(settings: WorkerSettings, rulebooks: RulebookWatch) -> Any:
     families = {settings.environment.topic(family.value): family for family in Family}
     key = settings.person_key
-    identity = make_identity(partitions=settings.genesis.partitions, secret=key.secret, key_id=key.key_id)
+    identity = make_identity(partitions=settings.genesis.partitions, secret=key.secret, key_id=key.key_id, networks=settings.networks)
 
     def make_fold(unit: UnitId) -> Fold:
         role, number = unit

@@ -18,6 +18,8 @@ from streams.configuration import newest_rulebook
 from streams.connection import Connection
 from streams.delivery import delivery_of
 from streams.genesis import read_genesis
+from streams.networks.files import networks_option, read_networks
+from streams.networks.lookup import NO_NETWORKS
 from streams.people import agree_on_people
 from streams.person_key import person_key
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
@@ -80,6 +82,7 @@ class Seldom(logging.Filter):
 @click.option(
     "--dead-letter-limit", default=1_000, show_default=True, type=click.IntRange(0), help="Dead letters in a row before it stops; 0: never."
 )
+@networks_option(envvar="MQA_NETWORKS")
 @click.option("--accept-loss", multiple=True, metavar="TOPIC/PARTITION", help="Go on although records were lost unread there.")
 @click.option(
     "--session-timeout", default=10, show_default=True, type=click.IntRange(6, 40), help="Seconds until a silent worker is replaced."
@@ -109,7 +112,8 @@ def worker(**options: Any) -> None:
         handler.addFilter(Seldom("aiokafka"))
     _refuse_odd(options["name"])
     listening = None if options["port"] < 0 else listen(options["host"], options["port"])  # before it waits for anything
-    settings = asyncio.run(_settings(options)) | {"health": listening}
+    networks = NO_NETWORKS if options["only"] == "qualify" else read_networks(options["networks"])  # only intake asks whose an address is
+    settings = asyncio.run(_settings(options)) | {"health": listening, "networks": networks}
 
     # Faust reads sys.argv on import, so only here
     from streams.worker.application import EngagementWorker, WorkerSettings, create_app  # noqa: PLC0415 - imports Faust

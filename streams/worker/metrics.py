@@ -6,6 +6,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from engagement.fates import WAITING
+
 _TRANSACTION_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -16,6 +18,10 @@ class Metrics:
         registry = self.registry = CollectorRegistry()
         # Where input events and log records ended: counted, filtered:<reason>, dead:<reason>, rerouted; qualify's likewise.
         self.fates = Counter("mqa_records", "Records folded, by role and fate.", ["role", "fate"], registry=registry)
+        # What had ended so and ends otherwise now: its visitor is somebody else, or nobody again. (A counter must not fall.)
+        self.moved = Counter("mqa_records_moved", "Records that got another fate than this one.", ["role", "fate"], registry=registry)
+        # Visits that wait for their visitors to say who they are.
+        self.waiting = Gauge("mqa_waiting_visits", "Visits that wait for their visitor to be known.", ["partition"], registry=registry)
         # Tier changes committed by this worker, by ladder and step.
         self.changes = Counter("mqa_tier_changes", "Tier changes committed.", ["ladder", "from_rung", "to_rung"], registry=registry)
         # Records between what is committed and the end of the topic.
@@ -54,9 +60,11 @@ class Metrics:
         """Add what a step added to a position's fates; ``changes:<ladder>:<from>:<to>`` goes to the tier changes."""
         for fate, total in after.items():
             added = total - before.get(fate, 0)
-            if not added:
+            if not added or fate == WAITING:
                 continue
-            if fate.startswith("changes:"):
+            if added < 0:
+                self.moved.labels(role, fate).inc(-added)
+            elif fate.startswith("changes:"):
                 self.changes.labels(*fate.split(":")[1:]).inc(added)
             else:
                 self.fates.labels(role, fate).inc(added)
@@ -77,6 +85,8 @@ class Metrics:
         labels += [(self.lag, (role, topic, str(partition))) for topic in topics]
         if role == "qualify":
             labels.append((self.rule_day, (str(partition),)))
+        else:
+            labels.append((self.waiting, (str(partition),)))
         for gauge, values in labels:
             if values in gauge._metrics:
                 gauge.remove(*values)

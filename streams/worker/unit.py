@@ -14,6 +14,8 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from engagement.errors import Refused
+from engagement.fates import WAITING
+from engagement.intake import IntakePosition
 from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold, Position, Record, Step
 from engagement.qualify import QualifyPosition
 from streams.closing import close_client
@@ -295,6 +297,8 @@ class Unit:
         self._metrics.rows.labels(self.role, self.number).set(position.rows)
         if isinstance(position, QualifyPosition) and position.rule_day is not None:
             self._metrics.rule_day.labels(self.number).set(position.rule_day)
+        if isinstance(position, IntakePosition):
+            self._metrics.waiting.labels(self.number).set(position.fates.get(WAITING, 0))
 
     async def observe_lag(self) -> None:
         """Refresh the lag gauges from what the fetcher knows."""

@@ -1,16 +1,18 @@
 """What the intake tests share: a small rulebook, an identity without lists, and builders of input records."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import Any
 from zlib import crc32
 
 import msgspec
 
 from engagement.events import Family
-from engagement.identity import Identity, person_hasher
+from engagement.identity import Identity, Network, NetworkKind, person_hasher
 from engagement.intake import Intake
-from engagement.machine import Headers, Output, PlainRecord, Record
+from engagement.machine import Headers, Output, PlainRecord, Record, Step
+from engagement.records import Signal, Update, decode
 from engagement.rulebook import load_rulebook
 
 NOON = 1_735_732_800_000  # 2025-01-01T12:00:00Z
@@ -32,7 +34,12 @@ RULEBOOK = load_rulebook(
       dedupe_window: 1h
       dedupe_count: 5
       free_mail: [freebie.example]
+      disposable_mail: [Throwaway.example.]
       own_domains: [us.example]
+    resolve:
+      aliases: {acme.test: acme.example}
+      parents: {labs.example: firm.example, firm.example: holding.example}
+    visitors: {visits: 3, age: 2d, count: 4}
     stage:
       mqa: {enter: {score: 100}}
     """,
@@ -53,14 +60,25 @@ def _registrable(host: str) -> str | None:
     return ".".join(labels[-2:]) if len(labels) > 1 and all(labels) else None
 
 
+_person = person_hasher(b"secret", "k1")
+
 IDENTITY = Identity(
     host=_host,
     registrable=_registrable,
     is_robot=lambda user_agent: "bot" in user_agent,
     partition_of=_partition_of,
-    person=person_hasher(b"secret", "k1"),
+    person=_person,
     key_id="k1",
-    free_mail=frozenset({"gmail.example", "mail.beta.example"}),
+    free_mail=frozenset({"gmail.example", "mail.beta.example", "minute.example"}),
+    disposable_mail=frozenset({"minute.example"}),
+    contact={_person("ann@gmail.example"): "beta.example"}.get,
+    network={
+        "10.0.0.1": Network(domain="acme.example", kind=NetworkKind.COMPANY, prefix="10.0.0.0/24"),
+        "10.0.1.1": Network(domain="gamma.example", kind=NetworkKind.COMPANY, prefix="10.0.1.0/24"),
+        "10.0.2.1": Network(domain=None, kind=NetworkKind.ISP, prefix="10.0.2.0/24"),
+        "10.0.3.1": Network(domain=None, kind=NetworkKind.DATA_CENTRE, prefix="10.0.3.0/24"),
+        "10.0.4.1": Network(domain=None, kind=NetworkKind.OWN, prefix="10.0.4.0/24"),
+    }.get,
 )
 
 
@@ -107,17 +125,46 @@ def _encoded(said: dict[str, Any]) -> bytes:
     return json.dumps({name: value for name, value in said.items() if value is not msgspec.UNSET}).encode()
 
 
+def entries(outputs: Iterable[Output]) -> list[tuple[str, Signal | Update]]:
+    """What went into the account log, in order: account and entry."""
+    found = []
+    for output in outputs:
+        if output.topic == "account-log":
+            entry = decode(output.value or b"")
+            assert isinstance(entry, Signal | Update)
+            found.append(((output.key or b"").decode(), entry))
+    return found
+
+
+def counted(outputs: Iterable[Output]) -> int:
+    """How many events the account log counts: copies for accounts above and who is the same as whom are none, and an undo is one less."""
+    count = 0
+    for _, entry in entries(outputs):
+        if isinstance(entry, Signal):
+            count += 0 if entry.via is not None else -1 if entry.undo else 1
+        else:
+            count += "same" not in entry.fields
+    return count
+
+
 def run(intake: Intake, records: Sequence[Record], limits: Iterable[int] = ()) -> list[Output]:
-    """Fold and accept everything, in steps of ``limits``, then in one."""
+    """Fold and accept everything, in steps of ``limits``, then in as few as can be."""
     outputs: list[Output] = []
+    for step in steps(intake, records, limits):
+        outputs += step.outputs
+    return outputs
+
+
+def steps(intake: Intake, records: Sequence[Record], limits: Iterable[int] = ()) -> Iterator[Step]:
+    """The same, step by step, each accepted before it is given."""
     left = list(records)
-    for limit in (*limits, len(left) + 1):
+    for limit in chain(limits, repeat(len(left) + 1)):
         step = intake.step(left, limit)
         intake.accept(step)
-        outputs += step.outputs
         left = left[step.consumed :]
-    assert not left
-    return outputs
+        yield step
+        if not left:
+            break
 
 
 def fate_of(*records: Record, partition: int = 0) -> tuple[str, list[Output]]:

@@ -35,6 +35,7 @@ class Log:
 
     def __init__(self, rulebook: Rulebook = DEFAULT) -> None:
         self.records: list[PlainRecord] = []
+        self.signals: list[tuple[str, Signal]] = []  # account and signal, as they came
         self.day = -1
         canonical = DEFAULT_TEXT if rulebook is DEFAULT else rulebook.canonical()
         genesis = Genesis(partitions=1, clock="played", day=None, rulebook=canonical, version=rulebook.version)
@@ -63,6 +64,7 @@ class Log:
         occurred: int | None = None,
         topic: str | None = None,
         seconds: int | None = None,
+        via: str | None = None,
     ) -> "Log":
         """``occurred`` is the day of the event where it is another than that of its arrival."""
         self.until(day)
@@ -76,10 +78,20 @@ class Log:
             role=role,
             topic=topic,
             seconds=seconds,
+            via=via,
             source=("intent-signals", 0, number, 0),
             rulebook="r",
         )
+        self.signals.append((account, entry))
         self.append(account.encode(), entry, FIRST_DAY + day)
+        return self
+
+    def undo(self, day: int, which: int = -1) -> "Log":
+        """Take one of ``signals`` out again."""
+        self.until(day)
+        account, signal = self.signals[which]
+        at, source = midnight(FIRST_DAY + day) + MS_PER_DAY // 2, ("intent-signals", 0, len(self.records), 0)
+        self.append(account.encode(), msgspec.structs.replace(signal, received_at=at, source=source, undo=True), FIRST_DAY + day)
         return self
 
     def update(self, day: int, *, account: str = "acme.com", **fields: Any) -> "Log":

@@ -9,7 +9,7 @@ Points are whole thousandths; days are days since any one day.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, cached_property
@@ -30,7 +30,7 @@ BASELINE = range(21, 105)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """An act of an account; ``day`` is the day it occurred."""
+    """An act of an account, or of the account ``via`` below it; ``day`` is the day it occurred. ``undo`` takes it out again."""
 
     account: str
     id: str
@@ -40,6 +40,8 @@ class Signal:
     role: str | None = None
     topic: str | None = None
     seconds: int | None = None
+    via: str | None = None
+    undo: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class Change:
     origin: str
     to: str
     score: int
+    rolled_up_score: int | None  # None where no signal from below is kept
     people: int
     fit: int | None
     grade: str
@@ -101,7 +104,7 @@ def recompute(rulebook: str, history: Iterable[Record]) -> Recomputed:
         else:
             account = accounts.setdefault(record.account, Account(name=record.account))
             if isinstance(record, Signal):
-                account.count(record)
+                account.hear(record)
             else:
                 for name, said in record.fields.items():
                     account.say(name, said)
@@ -249,6 +252,19 @@ class Account:
     since: dict[str, int] = field(default_factory=dict)  # ladder -> day of the machine's last move
     stands: dict[str, int] = field(default_factory=dict)
     fell: dict[tuple[str, int], int] = field(default_factory=dict)  # (ladder, rung) -> day of the last fall from or through it
+    same: dict[str, str] = field(default_factory=dict)  # person -> who that is
+    below: "Account | None" = None  # all accounts below as one
+
+    def hear(self, signal: Signal) -> None:
+        if signal.via is not None and self.below is None:
+            self.below = Account(name=signal.via)
+        account = self if signal.via is None or self.below is None else self.below
+        if not signal.undo:
+            account.count(signal)
+        elif signal.id in self.retracted:
+            self.retracted.remove(signal.id)
+        else:
+            account.subtract(signal.kind, signal.day, signal.person, signal.topic, signal.seconds)
 
     def count(self, signal: Signal) -> None:
         cell = signal.kind, signal.day, signal.person
@@ -275,6 +291,9 @@ class Account:
                 self.pins[said["ladder"]] = said["rung"], said["until"]
             case "retract":
                 self._retract(said)
+            case "same":
+                merged = {} if said is None else self.same | said
+                self.same = {person: one for person, one in merged.items() if one is not None}
             case _:
                 self.said[name] = said
 
@@ -284,26 +303,77 @@ class Account:
 
     def _retract(self, said: Mapping[str, Any]) -> None:
         if "person" in said:
-            for counter in (self.counts, self.seconds, self.topics):
-                for cell in [cell for cell in counter if cell[2] == said["person"]]:
-                    del counter[cell]
-            self.roles.pop(said["person"], None)
+            self.remove(said["person"])
+            if self.below is not None:
+                self.below.remove(said["person"])
         for event in said.get("events", []):
-            self._take_out(event)
+            cell = event["kind"], event["day"], event["person"], event["topic"], event["seconds"]
+            if event["id"] not in self.retracted and (self.subtract(*cell) or (self.below is not None and self.below.subtract(*cell))):
+                self.retracted.add(event["id"])
 
-    def _take_out(self, event: Mapping[str, Any]) -> None:
-        if event["id"] in self.retracted:
-            return
-        self.retracted.add(event["id"])
-        cell = event["kind"], event["day"], event["person"]
-        self.counts[cell] = max(0, self.counts[cell] - 1)
-        self.seconds[cell] = max(0, self.seconds[cell] - (event["seconds"] or 0))
-        if event["topic"] is not None:
-            about = event["topic"].casefold(), event["day"], event["person"]
+    def remove(self, person: str) -> None:
+        """Read as: who somebody was goes with the person."""
+        for counter in (self.counts, self.seconds, self.topics):
+            for cell in [cell for cell in counter if cell[2] == person]:
+                del counter[cell]
+        self.roles.pop(person, None)
+        self.same = {one: other for one, other in self.same.items() if person not in (one, other)}
+
+    def subtract(self, kind: str, day: int, person: str | None, topic: str | None, seconds: int | None) -> bool:
+        """Whether something was counted there, which is no more."""
+        cell = kind, day, person
+        if self.counts[cell] == 0:
+            return False
+        self.counts[cell] -= 1
+        self.seconds[cell] = max(0, self.seconds[cell] - (seconds or 0))
+        if topic is not None:
+            about = topic.casefold(), day, person
             self.topics[about] = max(0, self.topics[about] - 1)
+        return True
+
+    def with_people_as_one(self) -> "Account":
+        """Everybody counted as who they are. Read as: they have the role of that one, else of the first of the others who has any."""
+        if not self.same:
+            return self
+        counts, seconds, topics = (
+            summed({(what, day, self.one(person)): count} for (what, day, person), count in counter.items())
+            for counter in (self.counts, self.seconds, self.topics)
+        )
+        roles: dict[str, str | None] = {}
+        for one in {self.one(person) for person in self.roles}:
+            group = sorted((person for person in self.roles if self.one(person) == one), key=lambda person: (person != one, person))
+            assert one is not None
+            roles[one] = next((role for person in group if (role := self.roles[person]) is not None), None)
+        return replace(self, counts=counts, seconds=seconds, topics=topics, roles=roles)
+
+    def one(self, person: str | None) -> str | None:
+        """Read as: whoever is said to be somebody is that one, and so on; where that goes round, all are the one with the smallest hash."""
+        walk = [person]
+        while person is not None and person in self.same and len(walk) <= 2 * len(self.same) + 1:
+            person = self.same[person]
+            walk.append(person)
+        if person is None or person not in self.same:
+            return person
+        return min(each for each in walk[len(self.same) :] if each is not None)
+
+    def with_below(self) -> "Account":
+        """The account and those below as one account, whose people have the role known here, else there."""
+        assert self.below is not None
+        roles = self.below.roles | {
+            person: role for person, role in self.roles.items() if role is not None or person not in self.below.roles
+        }
+        counts, seconds = summed([self.counts, self.below.counts]), summed([self.seconds, self.below.seconds])
+        return replace(self, counts=counts, seconds=seconds, roles=roles, below=None)
 
     def attribute(self, name: str) -> Any:
         return self.said.get(name) if name in {"region", "relationship"} and name not in self.attributes else self.attributes.get(name)
+
+
+def summed(counters: Iterable[Mapping[Any, int]]) -> Counter[Any]:
+    total: Counter[Any] = Counter()
+    for counter in counters:
+        total.update(counter)
+    return total
 
 
 # Caps: the most that they let through
@@ -348,7 +418,8 @@ class View:
     """Everything conditions ask of an account on a day, each computed where it is asked for. A rule word ``w`` is the method ``is_w``."""
 
     def __init__(self, book: Book, account: Account, today: int) -> None:
-        self.book, self.account, self.today = book, account, today
+        below = None if account.below is None else replace(account.below, same=account.same).with_people_as_one()
+        self.book, self.account, self.today = book, replace(account.with_people_as_one(), below=below), today
         self.stands: dict[str, int] = {}  # ladders judged so far
         self.segments: list[str] = []
         for name, condition in book.raw.get("segments", {}).items():
@@ -412,6 +483,12 @@ class View:
         those = [cell for cell in self.seen if cell[0] in kinds and self.age(cell[1]) < within]
         enough = sum(self.account.counts[cell] for cell in those) >= number(asked.get("at_least", "1"))
         return enough and len({person for _, _, person in those} - {ANONYMOUS}) >= number(asked.get("people", "0"))
+
+    def is_rolled_up_score(self, asked: str) -> bool:
+        return self.together.score >= thousandths(asked)
+
+    def is_rolled_up_people(self, asked: str) -> bool:
+        return len(self.together.people) >= number(asked)
 
     def is_people_with(self, asked: Mapping[str, Any]) -> bool:
         """Read as: a person's points are those under the cap ``person``, and act-now ones, which no cap holds; no third-party ones."""
@@ -530,6 +607,18 @@ class View:
                 added = most({cell: points for cell, points in self.capped.items() if cell[0] in filled}, self.book) - below
             factors[kind] = added, earned[kind] - added
         return factors
+
+    @property
+    def hears_from_below(self) -> bool:
+        below = self.account.below
+        return below is not None and any(
+            count > 0 and self.age(day) < self.book.history_days for (_, day, _), count in below.counts.items()
+        )
+
+    @cached_property
+    def together(self) -> "View":
+        """The account and those below as one."""
+        return View(self.book, self.account.with_below(), self.today) if self.hears_from_below else self
 
     # Intent
 
@@ -729,6 +818,7 @@ def change(view: View, ladder: str, origin: int, to: int) -> Change:
         origin=names[origin],
         to=names[to],
         score=view.score,
+        rolled_up_score=view.together.score if view.hears_from_below else None,
         people=len(view.people),
         fit=view.fit[0],
         grade=view.grade,

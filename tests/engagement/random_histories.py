@@ -10,6 +10,7 @@ from tests.engagement.oracle import Day, Record, Signal, Update
 from tests.engagement.random_rulebooks import ACCOUNTS, LONG_IDLE, RELATIONSHIPS, ROLES, TOPICS
 
 FIRST_DAY = 20_089  # 2025-01-01
+BELOW = ("labs.acme.com", "acme.de")
 LATEST_ARRIVAL = 89  # days after it occurred, as intake takes it
 
 ATTRIBUTES: dict[str, tuple[Any, ...]] = {
@@ -41,6 +42,7 @@ class _Writer:
         self.records: list[Record] = [Day(day=self.today)]
         self.signals: list[Signal] = []
         self.retracting = retracting
+        self.family = random.random() < 0.4
         self.lively = random.choice([0.5, 1, 2.5])  # records a day
 
     def history(self) -> list[Record]:
@@ -48,7 +50,8 @@ class _Writer:
             burst, kinds = self.random.choice(TOPICS), self.random.sample(self.kinds, 2)
             for _ in range(self.random.randint(1, 25)):
                 while self.random.random() < self.lively / (1 + self.lively):
-                    self.records += self.signals_of(burst, kinds) if self.random.random() < 0.7 else [self.update()]
+                    draw = self.random.random()
+                    self.records += self.signals_of(burst, kinds) if draw < 0.65 else [self.update() if draw < 0.92 else self.undone()]
                 self.step(1)
             self.step(self.random.choice([0, 1, 7, 14, 30, 60, self.random.randint(1, 150)]))
         return self.records
@@ -85,7 +88,13 @@ class _Writer:
             role=self.role() if person is not None and random.random() < 0.5 else None,
             topic=random.choice([topic, topic.upper()]) if random.random() < 0.7 else None,
             seconds=random.choice([None, 0, 1, 59, 60, 754, 3600]),
+            via=random.choice(BELOW) if self.family and random.random() < 0.3 else None,
         )
+
+    def undone(self) -> Record:
+        """A signal that came lately, taken out again; now and then one that was taken out already."""
+        lately = [signal for signal in self.signals[-20:] if self.retracting]
+        return replace(self.random.choice(lately), undo=True) if lately else self.update()
 
     def update(self) -> Update:
         account = self.random.choice(self.accounts)
@@ -131,8 +140,14 @@ class _Writer:
             "expected_ltv": random.choice([0, 249_999, 250_000, 1_000_000, None]),
             "region": random.choice(["APAC", "EMEA", None]),
             "owner": random.choice(["ana", None]),
+            "same": random.choice([self.same(), self.same(), None]),
         }
         return {name: sayings[name] for name in random.sample(list(sayings), random.choice([1, 1, 2, 3]))}
+
+    def same(self) -> dict[str, str | None]:
+        """Who is the same as whom, in chains and circles too, or is not any more."""
+        people = [f"p{number}" for number in range(1, 8)]
+        return {self.random.choice(people): self.random.choice([*people, None, None]) for _ in range(self.random.choice([1, 1, 2]))}
 
     def attributes(self) -> dict[str, Any]:
         names = self.random.sample(list(ATTRIBUTES), self.random.randint(1, 4))

@@ -183,7 +183,7 @@ class _Writer:
         """One to three words. ``scores`` bounds what it asks of the score, so that a higher rung asks for more."""
         nested = ["all", "any", "not", "not"] if depth < 2 else []
         words = self.random.sample(
-            [*self.words(), "fit", "people_with", "signals", *nested, *(["stage"] if stages else []), "score"],
+            [*self.words(), "fit", "people_with", "signals", *nested, *(["stage"] if stages else []), "score", "rolled_up_score"],
             self.random.choice([1, 1, 1, 1, 2, 2, 3]),
         )
         condition: dict[str, Any] = {}
@@ -191,7 +191,7 @@ class _Writer:
             if word in nested:
                 parts = [self.condition(depth=depth + 1, scores=scores, stages=stages) for _ in range(self.random.randint(1, 3))]
                 condition[word] = parts[0] if word == "not" else parts
-            elif word == "score":
+            elif word in ("score", "rolled_up_score"):
                 low, high = scores
                 condition[word] = self.random.choice([low, high, self.random.randint(low, high), low + 0.125])
             elif word == "stage":
@@ -207,6 +207,7 @@ class _Writer:
             "people": lambda: random.randint(0, 4),
             "active_days": lambda: random.randint(0, 6),
             "roles": lambda: random.randint(0, 3),
+            "rolled_up_people": lambda: random.randint(0, 6),
             "first_party": lambda: True,
             "act_now": lambda: f"{random.choice([1, 7, self.window])}d",
             "idle_under": self.idle,

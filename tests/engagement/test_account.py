@@ -5,20 +5,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from engagement.account import (
-    ANONYMOUS,
-    MAX_BYTES,
-    MAX_PEOPLE,
-    MAX_RETRACTED,
-    MERGED,
-    MERGED_TOPIC,
-    NEVER,
-    AccountState,
-    Row,
-    decode,
-    encode,
-    header,
-)
+from engagement.account import MAX_BYTES, MAX_RETRACTED, AccountState, Row, decode, encode, header
+from engagement.counts import ANONYMOUS, MAX_PEOPLE, MERGED, MERGED_TOPIC, NEVER
 from engagement.errors import Refused
 from engagement.records import Said, Signal, Update
 
@@ -54,7 +42,7 @@ def test_a_row_comes_back_as_it_was():
 
 def test_an_unknown_format_is_refused():
     stored = encode(Row(state=AccountState(), applied=1, due=NEVER))
-    with pytest.raises(Refused, match="a row has format 9, this version reads 2"):
+    with pytest.raises(Refused, match="a row has format 9, this version reads 3"):
         decode(b"\x09" + stored[1:])
 
 
@@ -136,7 +124,7 @@ def test_a_wrong_retraction_does_not_stand_in_the_way_of_the_right_one():
         assert state.learn(wrong)
         assert state.kinds["page"].days == {0: {"p": 1}}
     state.learn(retracting("e0"))
-    assert state.kinds["page"].days == {}
+    assert state.kinds == {}
     state.count(signal("p", number=1))
     state.learn(retracting("e0"))
     assert state.kinds["page"].days == {0: {"p": 1}}

@@ -21,7 +21,7 @@ from engagement.rulebook import BOTTOMS, Rulebook, load_rulebook
 from tests.engagement.intake_world import NOON, RULEBOOK, intent, new_intake, record, visit
 from tests.engagement.intake_world import run as take_in
 from tests.engagement.log_world import DEFAULT, FIRST_DAY, Log, Run, restored, run
-from tests.engagement.test_qualify_properties import SCRIPTS, spoken
+from tests.engagement.test_qualify_properties import SCRIPTS, act_out, spoken, take
 
 
 def rulebook(text: str) -> Rulebook:
@@ -251,12 +251,7 @@ def written(script: Any, activations: Any) -> Log:
     log, day = Log(DEFAULT), 0
     for line, (pause, account, acts) in enumerate(script):
         day += pause
-        for act, *said in acts:
-            if act == "signal":
-                kind, person, role, age = said[:4]
-                log.signal(day, kind, person, role=None if person is None else role, account=account, occurred=day - age)
-            else:
-                log.update(day, account=account, **said[0])
+        act_out(log, day, account, acts)
         for place, new in activations:
             if place == line:
                 activate(log, new)
@@ -301,10 +296,7 @@ def judging_everyone(log: Log) -> list[tuple[str, str, str, str, str]]:
         if each in words:
             entry, account = words[each], (each.key or b"").decode()
             state = accounts.setdefault(account, AccountState())
-            if isinstance(entry, Signal):
-                state.count(entry)
-            else:
-                state.learn(entry)
+            take(state, entry)
             look(account, entry.received_at)
             continue
         if each.key == DAY_KEY:

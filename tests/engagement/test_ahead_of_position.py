@@ -4,6 +4,7 @@ import pytest
 
 from engagement.errors import Refused
 from engagement.events import Family
+from engagement.fates import adds_up
 from engagement.intake import Intake
 from engagement.machine import POSITION_KEY, RULEBOOK_KEY, Output, PlainRecord, Step
 from engagement.qualify import Qualify
@@ -11,6 +12,7 @@ from engagement.records import Activation
 from engagement.rulebook import load_rulebook
 from tests.engagement.intake_world import new_intake, record, visit
 from tests.engagement.log_world import FIRST_DAY, TOPIC, Log, Run
+from tests.engagement.visitor_world import World, arriving, known, seen
 
 OTHER = load_rulebook(
     "signals: {page: {points: 40}, demo_request: {points: 100, act_now: true}}\nstage: {engaged: {enter: {score: 30}, keep: {score: 15}}}",
@@ -174,3 +176,23 @@ def test_where_a_row_was_compacted_away_as_many_ids_as_can_be_are_remembered():
     assert (again.position.next, again.position.accepted) == (owner.position.next, owner.position.accepted)
     repeats = [record(Family.WEB_VISITS, visit(id=f"e{n}"), offset=8 + n) for n in range(5)]
     assert accepted(again, repeats).position.fates["filtered:duplicate"] == 5
+
+
+# the visitors that intake remembers
+
+
+@pytest.mark.parametrize("said", [None, "jane@acme.example"])
+def test_what_a_visitors_row_has_already_is_not_done_again(said: str | None):
+    """The first step made it whole, of the second only the rows."""
+    world = World().visit(seen("a"))
+    records = arriving([seen("b"), seen("c") if said is None else known("c", said), seen("d")], offset=1)
+    step = world.intake.step(records, 100)
+    again = World()
+    for key, row in [*world.changelog.items(), *((key, row) for key, row in step.changelog.items() if key != POSITION_KEY)]:
+        again.intake.load(key, row)
+    again.intake.loaded(exact=False)
+    assert adds_up(again.fates)
+    assert accepted(again.intake, records).outputs == []  # they were written before the rows
+    world.intake.accept(step)
+    assert again.fates == world.fates
+    assert again.intake._visitors._rows == world.intake._visitors._rows

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engagement.days import to_ms
-from engagement.decoding import Dead, decode, decode_by_model
+from engagement.decoding import Dead, decode, decode_by_model, ms_of
 from engagement.events import MODELS, Family
 
 FAST = [Family.WEB_VISITS, Family.INTENT_SIGNALS]
@@ -52,7 +52,7 @@ WORD = st.sampled_from(WORDS)
 TEXT = st.sampled_from(TEXTS + LONG) | st.text('a\u00e4\u2028\U0001f600\ud800"\\\t', max_size=5).map(
     lambda text: json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")
 )
-FITTING = {b"occurred_at": INSTANT, b"seconds": NUMBER, b"score": NUMBER, b"schema_version": NUMBER, b"type": WORD}
+FITTING = {b"occurred_at": INSTANT, b"sent_at": INSTANT, b"seconds": NUMBER, b"score": NUMBER, b"schema_version": NUMBER, b"type": WORD}
 WHITE = st.sampled_from([b""] * 12 + [b" ", b"\n", b"\xef\xbb\xbf", b"\x00", b"x"])
 
 
@@ -86,6 +86,8 @@ def outcome(reader: Any, family: Family, value: bytes) -> Any:
     except Dead as dead:
         return dead.reason, dead.detail
     read = {name: getattr(event, name) for name in MODELS[family].model_fields if name != "occurred_at"}
+    if read.get("sent_at") is not None:
+        read["sent_at"] = ms_of(read["sent_at"])
     return occurred_at, {name: (type(said), said) for name, said in read.items()}
 
 

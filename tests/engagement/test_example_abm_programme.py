@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from engagement.adapters.mapping import Format
 from engagement.events import Family
+from tests.engagement.adapter_world import taken
 from tests.engagement.example_world import example, fates, intake_by, page_kind, score, seen
 from tests.engagement.intake_world import HOUR, NOON, intent, record, visit
 from tests.engagement.intake_world import run as run_intake
@@ -398,7 +400,10 @@ def test_pages_are_told_apart_by_their_address():
         ({"kind": "topic_read", "score": 49}, "filtered:below_min_score"),
         ({"kind": "topic_read"}, "counted"),  # a vendor that gives no score
         ({"email": "jane@webmail.example"}, "filtered:free_mail"),
+        ({"email": "jane@throwaway.example"}, "filtered:disposable_mail"),
         ({"email": "ana@ourselves.example", "account": "acme.example"}, "filtered:own_domain"),
+        ({"sent_at": "2025-01-01T11:58:50Z"}, "counted"),  # it occurred ten seconds later
+        ({"sent_at": "2025-01-01T11:58:50.001Z"}, "filtered:scanner"),
         ({"occurred_at": "2024-11-02T12:00:00Z"}, "counted"),  # received on 1 January 2025, 60 days later
         ({"occurred_at": "2024-11-01T12:00:00Z"}, "dead:late"),  # 61 days
         ({"occurred_at": "2025-01-01T12:10:00Z"}, "counted"),  # received at 12:00
@@ -409,6 +414,11 @@ def test_what_becomes_of_an_event(said: dict[str, object], fate: str):
     assert fates(RULEBOOK, Family.INTENT_SIGNALS, intent(**said)) == {fate: 1}
 
 
+def test_what_a_data_centre_looks_at_counts_for_nobody_named_or_not():
+    assert fates(RULEBOOK, Family.WEB_VISITS, visit(url="/pricing", ip="10.0.3.1")) == {"filtered:data_centre": 1}
+    assert fates(RULEBOOK, Family.WEB_VISITS, visit(url="/pricing", ip="10.0.2.1")) == {"counted": 1}
+
+
 @pytest.mark.parametrize(("hours", "times"), [(48, 1), (49, 2)])
 def test_an_event_sent_twice_within_two_days_counts_once(hours: int, times: int):
     intake = intake_by(RULEBOOK)
@@ -416,3 +426,14 @@ def test_an_event_sent_twice_within_two_days_counts_once(hours: int, times: int)
     run_intake(intake, [record(Family.INTENT_SIGNALS, intent(), offset=offset, received_at=at) for offset, at in arrivals])
     assert intake.position.fates["counted"] == times
     assert RULEBOOK.intake.dedupe_count == 100_000
+
+
+def test_what_other_tools_call_it():
+    assert RULEBOOK.adapters is not None
+    envelope = {"specversion": "1.0", "type": "com.crm.account.changed", "source": "/crm", "id": "7", "time": "2025-01-01T12:00:00Z"}
+    ((family, key, update),) = taken(Format.CLOUDEVENTS, envelope | {"data": {"account": "acme.example", "owner": "Jo"}}, RULEBOOK.adapters)
+    assert (family, key, update["owner"]) == ("account-updates", "acme.example", "Jo")
+    traits = {"email": "jane@acme.example", "buying_role": "champion"}
+    call = {"type": "track", "event": "Whitepaper Downloaded", "messageId": "m1", "timestamp": "2025-01-01T12:00:00Z", "traits": traits}
+    ((_, _, signal),) = taken(Format.SEGMENT, call, RULEBOOK.adapters)
+    assert (signal["kind"], signal["role"]) == ("whitepaper", "champion")

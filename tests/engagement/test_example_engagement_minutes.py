@@ -2,7 +2,9 @@
 
 import pytest
 
+from engagement.adapters.mapping import Format
 from engagement.events import Family
+from tests.engagement.adapter_world import taken
 from tests.engagement.example_world import example, fates, page_kind, score, seen
 from tests.engagement.intake_world import visit
 from tests.engagement.log_world import Log, run
@@ -31,6 +33,16 @@ def test_students_count_for_nothing_at_all():
     log = Log(RULEBOOK).signal(0, "page", "p1", role="student", seconds=3600).signal(0, "form", "p1")
     assert score(log, RULEBOOK) == 0
     assert seen(log, RULEBOOK).facts.people == 0
+
+
+def test_six_pings_of_the_tracker_are_a_minute():
+    ping = {"event": "page_ping", "event_id": "e1", "collector_tstamp": "2025-01-01T12:00:00Z", "domain_userid": "v1"}
+    assert RULEBOOK.adapters is not None
+    ((_, _, said),) = taken(Format.SNOWPLOW, ping, RULEBOOK.adapters)
+    log = Log(RULEBOOK)
+    for _ in range(6):
+        log.signal(0, said["kind"], "p1", role="manager", seconds=said["seconds"])
+    assert score(log, RULEBOOK) == 1_000
 
 
 def test_mail_that_is_opened_is_worth_nothing():

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement.account import MAX_PEOPLE
+from engagement.counts import MAX_PEOPLE
 from engagement.days import iso_day
 from engagement.explain.account import explain
 from engagement.explain.explanation import Explanation, NextRung, Standing
@@ -342,6 +342,8 @@ def test_every_word_has_plain_words():
               blocked: true
               surge: [fraud]
               surging: 2
+              rolled_up_score: 600
+              rolled_up_people: 1
               fit: [A, unknown]
               value: high
               strategic: true
@@ -370,6 +372,8 @@ def test_every_word_has_plain_words():
         "blocked": ("somebody who may block", "no"),
         "surge": ("a surge in fraud", "none"),
         "surging": ("2 topics that surge", "0"),
+        "rolled_up_score": ("600 points together with the accounts below it", "0"),
+        "rolled_up_people": ("1 active person together with the accounts below it", "0"),
         "fit": ("fit A or unknown", "unknown"),
         "value": ("value high", "unknown"),
         "strategic": ("marked as strategic", "no"),

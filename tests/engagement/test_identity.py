@@ -6,6 +6,7 @@ import hmac
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from engagement.decoding import decode
 from engagement.events import Family
@@ -131,6 +132,52 @@ def test_a_rulebook_may_spell_a_free_mail_domain_as_people_do() -> None:
     )
     event = decode(Family.INTENT_SIGNALS, intent(email="jane@xn--bcher-kva.example"))
     assert Judge(rulebook, IDENTITY).judge(Family.INTENT_SIGNALS, event, NOON, ("", 0, 0, 0)).fate == "filtered:free_mail"
+
+
+def fate_of_intent(**said: str) -> tuple[str, str | None]:
+    rulebook = load_rulebook("signals: {webinar: {points: 30}}\nstage: {mqa: {enter: {score: 9}}}", "r")
+    event = decode(Family.INTENT_SIGNALS, intent(**{"email": UNSET, **said}))
+    verdict = Judge(rulebook, IDENTITY).judge(Family.INTENT_SIGNALS, event, NOON, ("", 0, 0, 0))
+    return verdict.fate, verdict.account
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"account": "WWW.Acme.COM."},
+        {"account": "acme.com"},
+        {"email": "Jane@Mail.ACME.com."},
+        {"account": "192.0.2.1", "email": "jane@acme.com"},  # what is no host does not stand in the way
+    ],
+)
+def test_every_spelling_of_a_host_is_one_account(said: dict[str, str]) -> None:
+    assert fate_of_intent(**said) == ("counted", "acme.com")
+
+
+@pytest.mark.parametrize("account", ["Bücher.example", "WWW.BU\u0308CHER.example.", "xn--bcher-kva.example", "bücher\u3002example"])
+def test_an_international_domain_is_an_account_in_its_ascii_form(account: str) -> None:
+    assert fate_of_intent(account=account) == ("counted", "xn--bcher-kva.example")
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "[192.0.2.1]", "2001:db8::1", "[2001:db8::1]", "localhost", "-acme.com", "co.uk"])
+def test_an_ip_literal_or_a_host_that_is_nobodys_is_never_an_account(host: str) -> None:
+    assert fate_of_intent(account=host) == ("filtered:unresolved", None)
+    assert fate_of_intent(email=f"jane@{host}") == ("filtered:unresolved", None)
+
+
+@pytest.mark.parametrize("host", ["a..com", "acme.com:80", "http://acme.com", "a" * 64 + ".com", "Acme Inc", "\u200d.com"])
+def test_what_is_no_host_is_never_an_account(host: str) -> None:
+    assert fate_of_intent(account=host) == ("filtered:unresolved", None)
+
+
+def test_an_address_to_throw_away_is_never_an_account() -> None:
+    assert fate_of_intent(email="jane@mailinator.com") == ("filtered:disposable_mail", None)
+    assert fate_of_intent(email="jane@gmail.com") == ("filtered:free_mail", None)
+
+
+def test_the_large_disposable_providers_are_known_and_the_large_free_ones_are_none_of_them() -> None:
+    assert {"mailinator.com", "yopmail.com", "guerrillamail.com", "10minutemail.com"} <= IDENTITY.disposable_mail
+    assert not {"gmail.com", "outlook.com", "yahoo.co.uk", "qq.com", "gmx.de", "icloud.com"} & IDENTITY.disposable_mail
 
 
 def test_the_large_free_mail_providers_are_known() -> None:

@@ -46,6 +46,8 @@ def test_a_visit_counts_for_its_email_domain_and_leaves_no_address() -> None:
         role="vp",
         seconds=7,
         source=("web-visits", 0, 5, 0),
+        method="email",
+        confidence=90,
         rulebook=RULEBOOK.version,
     )
 
@@ -107,20 +109,29 @@ def test_no_clear_address_reaches_the_account_log(family: Family, value: bytes) 
         ("filtered:robot", VISITS, visit(user_agent="Examplebot/1.0")),
         ("filtered:asset", VISITS, visit(url="https://x.example/site.CSS?v=2")),
         ("filtered:ignored_url", VISITS, visit(url="/careers/42")),
-        ("filtered:identify", VISITS, visit(type="identify")),
-        ("filtered:unresolved", VISITS, visit(email=ABSENT)),
+        ("identify", VISITS, visit(type="identify")),
+        ("unlink", VISITS, visit(type="unlink")),
+        ("waiting", VISITS, visit(email=ABSENT)),
+        ("waiting", VISITS, visit(email="jane@gmail.example")),
+        ("waiting", VISITS, visit(email=ABSENT, account="Mail.BETA.example.")),
         ("filtered:unresolved", INTENT, intent(email="jane@localhost")),
         ("filtered:unresolved", INTENT, intent(email=ABSENT, account="Acme Inc")),
-        ("filtered:free_mail", VISITS, visit(email="jane@gmail.example")),
-        ("filtered:free_mail", VISITS, visit(email="jane@freebie.example")),
-        ("filtered:free_mail", VISITS, visit(email="jane@mail.beta.example")),  # only that host, not beta.example
-        ("filtered:free_mail", VISITS, visit(email=ABSENT, account="Mail.BETA.example.")),
+        ("filtered:free_mail", INTENT, intent(email="jane@gmail.example")),
+        ("filtered:free_mail", INTENT, intent(email="jane@freebie.example")),
+        ("filtered:free_mail", INTENT, intent(email="jane@mail.beta.example")),  # only that host, not beta.example
+        ("filtered:free_mail", INTENT, intent(email=ABSENT, account="Mail.BETA.example.")),
         ("filtered:free_mail", UPDATES, update(account="gmail.example")),
+        ("filtered:disposable_mail", INTENT, intent(email="jane@minute.example")),  # which is on the list of free mail as well
+        ("filtered:disposable_mail", INTENT, intent(email="jane@x17.minute.example")),  # they hand out domains, too
+        ("filtered:disposable_mail", INTENT, intent(email="jane@throwaway.example")),
+        ("filtered:disposable_mail", INTENT, intent(email="jane@minute.example", account="gmail.example")),
+        ("filtered:disposable_mail", UPDATES, update(account="minute.example")),
+        ("waiting", VISITS, visit(email="jane@minute.example")),
         ("filtered:own_domain", VISITS, visit(email="me@us.example")),
         ("filtered:own_domain", INTENT, intent(email="rep@eu.us.example", account="acme.example")),
     ],
 )
-def test_what_moves_no_account_is_filtered_and_leaves_nothing(fate: str, family: Family, value: bytes) -> None:
+def test_what_moves_no_account_leaves_nothing_in_the_log(fate: str, family: Family, value: bytes) -> None:
     assert fate_of(record(family, value)) == (fate, [])
 
 
@@ -242,7 +253,7 @@ def test_what_cannot_be_read_is_dead_where_it_lies_and_never_sent_on() -> None:
     [
         (("mqa-source", b"web-visits/0/3"),),
         (("mqa-source", b"web-visits/zero/3"), ("mqa-received-at", b"1")),
-        (("mqa-source", b"intent-signals/0/3"), ("mqa-received-at", b"1")),
+        (("mqa-source", b"account-updates/0/3"), ("mqa-received-at", b"1")),
         (("mqa-source", b"web-visits/0/3"), ("mqa-received-at", b"soon")),
     ],
 )

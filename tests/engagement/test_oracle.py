@@ -106,6 +106,8 @@ def engine(rulebook: Rulebook, history: Sequence[Record]) -> Run:
                     role=entry.role,
                     topic=entry.topic,
                     seconds=entry.seconds,
+                    via=entry.via,
+                    undo=entry.undo,
                     source=("intent-signals", 0, number, 0),
                     rulebook="r",
                 )
@@ -123,6 +125,7 @@ def from_engine(change: Any) -> Change:
         origin=change.from_,
         to=change.to,
         score=change.score,
+        rolled_up_score=change.rolled_up_score,
         people=change.people,
         fit=change.fit,
         grade=change.grade,

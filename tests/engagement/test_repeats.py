@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,16 @@ def test_a_source_that_a_producer_invented_hides_no_other_record():
 def test_a_topic_that_was_made_anew_begins_again():
     anew = [signal(offset, read=(0, offset, 1)) for offset in range(3)]
     assert fates([signal(8), *anew, anew[1], signal(8)]) == (4, 2)
+
+
+def test_of_what_one_record_makes_the_numbers_grow():
+    """An identify is read at 9 in partition 0, and moves visits that came in before, of this and of another partition."""
+    moved = [
+        msgspec.structs.replace(signal(offset, partition=partition, read=(0, 9, 0)), source=("web-visits", partition, offset, n))
+        for n, (partition, offset) in enumerate([(0, 2), (0, 2), (1, 77), (0, 5)])
+    ]
+    assert fates([signal(8), *moved, signal(10)]) == (6, 0)
+    assert fates([signal(8), *moved[:2], *moved, signal(10), *moved]) == (6, 6)
 
 
 @given(st.data())

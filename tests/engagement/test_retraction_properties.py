@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engagement.account import AccountState
 from engagement.days import day_of
-from engagement.judging import Judge
+from engagement.judging import judge_by
 from engagement.records import Signal
 from engagement.records import decode as decode_record
 from engagement.rulebook import Rulebook
@@ -35,7 +35,7 @@ def written(signals: Any, rulebook: Rulebook) -> Log:
 
 def told(state: AccountState, rulebook: Rulebook) -> Any:
     """All but the evidence, of which an account remembers the newest only, and where it stands: history stays."""
-    evaluation = Judge(rulebook, "v").evaluate("acme.com", state, FIRST_DAY + 3)
+    evaluation = judge_by(rulebook.canonical(), rulebook.version).evaluate("acme.com", state, FIRST_DAY + 3)
     factors = [(factor.kind, factor.points, factor.clipped, factor.count, factor.people) for factor in evaluation.factors]
     facts = {name: fact for name, fact in evaluation.facts._asdict().items() if name not in ("state", "signals", "people_with", "rungs")}
     return facts, factors

@@ -2,7 +2,8 @@
 
 import pytest
 
-from engagement.account import ANONYMOUS, MAX_BYTES, MERGED, AccountState, KindHistory, Row, Standing, decode, encode
+from engagement.account import MAX_BYTES, AccountState, Row, Standing, decode, encode
+from engagement.counts import ANONYMOUS, MERGED, KindHistory
 from engagement.days import iso_instant, midnight, parse_day
 from engagement.errors import Refused
 from engagement.judging import Judge

@@ -32,6 +32,7 @@ CAPPED = "caps: {third_party: 40, account: {page: 20}}"
 def test_a_score_beyond_all_caps_cannot_be_earned():
     assert engaged("score: 60.5", more=CAPPED) == ["score = 60.5 is more than all caps together allow, 60"]
     assert engaged("score: 60", more=CAPPED) == []
+    assert engaged("rolled_up_score: 60.5", more=CAPPED) == ["rolled_up_score = 60.5 is more than all caps together allow, 60"]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,8 @@ def test_a_kind_with_a_cap_of_its_own_is_bounded_by_it_and_by_that_of_third_part
     [
         ("people: 201", "people = 201 is more than the 200 people that are told apart"),
         ("people: 200", None),
+        ("rolled_up_people: 401", "rolled_up_people = 401 is more than the 400 people that are told apart, here and below"),
+        ("rolled_up_people: 400", None),
         ("active_days: 92", "active_days = 92 is more days than window = 90d has"),
         ("active_days: 90", None),
         ("act_now: 30d", "act_now = 30d, but no kind of signal is act_now"),

@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement.account import AccountState, KindHistory
+from engagement.account import AccountState
+from engagement.counts import KindHistory
 from engagement.rulebook import load_rulebook
 from engagement.scoring import Scoring, most_allowed
 from tests.engagement.log_world import DEFAULT, FIRST_DAY, Log, judge, run

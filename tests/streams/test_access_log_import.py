@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 
 from engagement.errors import Refused
 from engagement.events import WebVisit
-from streams.history.importing import LONGEST_LINE, LogImport, import_, in_order, log_lines
+from engagement.identity import NetworkKind
+from streams.history.importing import LogImport, import_
 from streams.history.lines import HistoryLine, read_history
-from streams.history.networks import Networks
+from streams.history.sorting import LONGEST_LINE, in_order, log_lines
+from streams.networks.addresses import parse_network
+from streams.networks.lookup import Networks
+from streams.networks.table import Row, Table
 
 
 def entry(
@@ -69,8 +73,8 @@ def test_equal_lines_are_different_events_and_a_second_import_gives_the_same_ids
 
 
 def test_a_known_network_names_the_account() -> None:
-    networks = Networks()
-    networks.add("203.0.113.0/24", "acme.com")
+    row = Row(parse_network("203.0.113.0/24"), "acme.com", NetworkKind.COMPANY, 1)
+    networks = Networks([Table([row])])
     lines = imported(entry(1), entry(2, address="198.51.100.1"), log_import=LogImport("access.log", networks=networks))
     assert [visit(line).account for line in lines] == ["acme.com", None]
 

@@ -10,6 +10,7 @@ from aiokafka.structs import TopicPartition
 from engagement.days import midnight
 from engagement.errors import Refused
 from engagement.events import Family
+from engagement.fates import adds_up
 from engagement.intake import Intake
 from engagement.machine import Fold, Step
 from engagement.qualify import Qualify
@@ -22,7 +23,6 @@ from streams.genesis import read_genesis
 from streams.going_live import switch_to_wall
 from streams.group import Acknowledged, committed_offsets
 from streams.history.player import open_player
-from streams.history.summary import adds_up
 from streams.identity import make_identity
 from streams.person_key import person_key
 from streams.reading import read_to_end, reader

@@ -2,7 +2,7 @@
 
 from engagement.changes import TierChange
 from engagement.scoring import Factor
-from streams.demo.story import COMMITTEE, COMPETITOR, ENTHUSIAST, FADING, STRATEGIC, Story, announced, points
+from streams.demo.story import COMMITTEE, COMPETITOR, ENTHUSIAST, FADING, LATECOMER, STRATEGIC, Story, announced, points
 
 
 def change(account: str, to: str, *, sequence: int = 1, at: str = "2025-01-20T08:00:00.000Z", **said: object) -> TierChange:
@@ -21,6 +21,7 @@ def change(account: str, to: str, *, sequence: int = 1, at: str = "2025-01-20T08
         "effective_at": at,
         "expires_at": None,
         "score": 150_500,
+        "rolled_up_score": None,
         "fit": 100,
         "fit_known": 1000,
         "grade": "A",
@@ -39,12 +40,20 @@ def change(account: str, to: str, *, sequence: int = 1, at: str = "2025-01-20T08
     return TierChange(**(fields | said))  # type: ignore[arg-type]  # the fields above, by name
 
 
-def _factor(kind: str, thousandths: int) -> Factor:
-    return Factor(kind=kind, points=thousandths, clipped=0, count=1, people=1, events=())
+def _factor(kind: str, thousandths: int, count: int = 1) -> Factor:
+    return Factor(kind=kind, points=thousandths, clipped=0, count=count, people=1, events=())
 
 
 FALL_DAY = "2025-02-19T00:00:00.000Z"
+CREDITED = change(
+    LATECOMER,
+    "engaged",
+    people=1,
+    score=40_000,
+    factors=(_factor("download", 20_000), _factor("pricing", 19_000, 2), _factor("page", 1_000, 2)),
+)
 STORY = [
+    CREDITED,
     change(COMMITTEE, "mqa"),
     change(COMMITTEE, "tier_2", sequence=2),
     change(STRATEGIC, "tier_1"),
@@ -77,6 +86,13 @@ def test_the_announced_day_is_told_and_so_is_the_fall_on_it() -> None:
     assert told[1] == f"2025-02-19  {FADING} falls from engaged to engaged: nobody came back, and this is the announced day"
 
 
+def test_anonymous_visits_that_a_form_names_are_told_with_what_they_earned() -> None:
+    assert Story().hear(CREDITED) == (
+        f"2025-01-20  {LATECOMER} is engaged: a form says who came 4 times before, and these visits count too: "
+        "40.000 points = download 20.000 + pricing 19.000 + page 1.000"
+    )
+
+
 def test_the_last_announcement_before_a_fall_is_the_one_that_counts() -> None:
     fall = change(FADING, "watch", sequence=3, direction="demotion", at=FALL_DAY)
     early, later = change(FADING, "engaged", expires_at=FALL_DAY), change(FADING, "mqa", sequence=2, expires_at="2025-03-01T00:00:00.000Z")
@@ -96,10 +112,13 @@ def test_a_story_that_came_true_has_no_complaints() -> None:
 
 
 def test_each_thing_that_did_not_come_true_is_named() -> None:
-    assert complaints_of(*STORY[:1], *STORY[2:]) == [f"this did not come true: {COMMITTEE} becomes an MQA, then Tier 2"]
+    assert complaints_of(*STORY[:2], *STORY[3:]) == [f"this did not come true: {COMMITTEE} becomes an MQA, then Tier 2"]
+    assert complaints_of(*STORY[1:]) == [
+        f"this did not come true: {LATECOMER} is engaged by its form and by its anonymous visits before it"
+    ]
     assert complaints_of(*STORY[:-1]) == [f"this did not come true: {FADING} falls on the day that was announced"]
     assert complaints_of(*STORY, change(COMPETITOR, "engaged")) == [f"this did not come true: {COMPETITOR} stays out"]
     assert complaints_of(*STORY, change(ENTHUSIAST, "mqa", sequence=2)) == [f"this did not come true: {ENTHUSIAST} is engaged and no more"]
-    assert complaints_of(*STORY[1:], change(COMMITTEE, "mqa", score=150_501)) == [
+    assert complaints_of(*STORY[:1], *STORY[2:], change(COMMITTEE, "mqa", score=150_501)) == [
         "this did not come true: the factors of every change add up to its score"
     ]

@@ -31,7 +31,7 @@ from streams.genesis import create_environment
 from streams.history.simulate import simulate_history
 from streams.identity import partition_of
 from streams.topics import LOG, Environment
-from tests.engagement.log_world import DEFAULT, FIRST_DAY, TOPIC, Log, run
+from tests.engagement.log_world import DEFAULT, FIRST_DAY, TOPIC, Log, judge, run
 from tests.engagement.test_qualify_properties import RICH, RULEBOOKS, SCRIPTS, written
 
 ACCOUNTS = ("acme.com", "beta.com", "core.com")
@@ -122,10 +122,11 @@ def test_an_empty_history_is_refused(tmp_path: Path):
         from_file(file, "acme.com")
 
 
-def test_a_rulebook_without_a_file_is_refused():
-    ran = CliRunner().invoke(explain, ["acme.com", "--rulebook", "x.yaml"])
+@pytest.mark.parametrize("option", ["--rulebook", "--networks"])
+def test_what_only_a_file_needs_is_refused_without_one(option: str):
+    ran = CliRunner().invoke(explain, ["acme.com", option, "x"])
     assert ran.exit_code == 2
-    assert "--rulebook needs --file" in ran.stderr
+    assert f"{option} needs --file" in ran.stderr
 
 
 @settings(max_examples=30, deadline=None)
@@ -136,6 +137,19 @@ def test_whatever_an_account_has_been_through_can_be_read_on_a_terminal(script: 
         for line in explanation_lines(explain_state(account, state, FIRST_DAY + day, judge)):
             assert len(unstyle(line)) <= WIDTH
             assert unstyle(line).isprintable()
+
+
+def test_signals_from_below_have_their_own_lines():
+    log = Log().signal(0, "pricing", "p1").signal(0, "pricing", "p2", via="labs.acme.com").signal(0, "pricing", "p3", via="acme.de")
+    lines = [unstyle(line) for line in explanation_lines(explain_state("acme.com", run(log).state(), FIRST_DAY, judge()))]
+    heading = lines.index("Rolled up 45.000")
+    assert lines[heading + 1] == "  3 active people, together with acme.de and labs.acme.com"
+    for number in range(8):
+        log.signal(0, "page", via=f"branch{number}.acme.com")
+    lines = [unstyle(line) for line in explanation_lines(explain_state("acme.com", run(log).state(), FIRST_DAY, judge()))]
+    assert lines[lines.index("  3 active people, together with acme.de, branch0.acme.com, branch1.acme.com, branch2.acme.com,") + 1] == (
+        "      branch3.acme.com, branch4.acme.com, branch5.acme.com, branch6.acme.com and others"
+    )
 
 
 def test_what_people_wrote_cannot_break_a_line():

@@ -11,11 +11,11 @@ import pytest
 
 from engagement.days import iso_day, midnight
 from engagement.events import Family
+from engagement.fates import adds_up
 from streams.connection import Connection
 from streams.demo.workers import WorkerProcess
 from streams.history.arrivals import Arrival
 from streams.history.player import Compression, open_player
-from streams.history.summary import adds_up
 from tests.streams.histories import FIRST_DAY, Days, Scores, new_replay, scores_on, simulated_days
 from tests.streams.live_runs import Live, new_environment, play, working
 
@@ -78,7 +78,7 @@ def test_with_a_worker_killed_every_event_has_the_fate_it_has_in_a_replay_of_the
     fates = killed.fates()
     assert fates == raw.fates
     assert adds_up(fates)
-    assert fates["in"] == sum(len(arrivals) for _, arrivals in days)
+    assert fates["in"] + fates["identify"] - fates["derived"] == sum(len(arrivals) for _, arrivals in days)
 
 
 def test_scores_people_and_fit_of_every_day_equal_those_of_the_raw_history(killed: Live, raw: Raw) -> None:

@@ -11,11 +11,11 @@ from aiokafka.structs import TopicPartition
 
 from engagement.days import iso_instant, midnight
 from engagement.events import Family
+from engagement.fates import adds_up
 from engagement.machine import Record
 from streams.connection import Connection
 from streams.history.arrivals import Arrival
 from streams.history.player import open_player
-from streams.history.summary import adds_up
 from streams.identity import partition_of
 from streams.reading import read_to_end, reader
 from streams.topics import DEAD_LETTERS, LOG, Environment

@@ -3,7 +3,8 @@
 import pytest
 
 from engagement.account import AccountState, Standing
-from streams.history.summary import adds_up, changes_lines, fates_lines, funnel_lines, funnel_of, records_line, where_events_ended
+from engagement.fates import adds_up
+from streams.history.summary import changes_lines, fates_lines, funnel_lines, funnel_of, records_line, where_events_ended
 from tests.streams.histories import RULEBOOK
 
 FATES = {"in": 1_010, "counted": 1_000, "filtered:robot": 6, "filtered:asset": 1, "dead:late": 3, "rerouted": 2}

@@ -147,7 +147,7 @@ def test_the_command_writes_a_history_and_closes_with_one_line_of_counts(tmp_pat
     with open_history(path, "rb") as file:
         count = len(list(read_history(file, name)))
     assert result.output.startswith(f"{path}: {count} events (")
-    assert result.output.endswith(" of 5 accounts, our own staff and 6 named journeys, 2024-02-28 to 2024-03-01\n")
+    assert result.output.endswith(" of 5 accounts, our own staff and 7 named journeys, 2024-02-28 to 2024-03-01\n")
     assert result.output.count("\n") == 1
 
 

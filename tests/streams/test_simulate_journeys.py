@@ -13,6 +13,7 @@ from streams.history.engine import HistoryReplay
 from streams.history.journeys import JOURNEYS
 from streams.history.lines import read_history
 from streams.history.simulate import simulate_history
+from streams.history.simulate_moves import PAGES
 from streams.identity import make_identity
 
 START = parse_day("2025-01-01")
@@ -76,6 +77,16 @@ def test_intent_alone_never_qualifies() -> None:
     assert path("hearsay", "stage") == ["engaged"]
 
 
+def test_anonymous_visits_count_once_a_form_says_whose_they_were() -> None:
+    (change,) = [change for change in story("latecomer") if change["to"] == "engaged"]
+    assert change["effective_at"].startswith("2025-02-02")
+    assert {factor["kind"]: factor["count"] for factor in change["factors"]} == {"download": 1, "pricing": 2, "page": 2}
+    earned = {factor["kind"]: factor["points"] for factor in change["factors"]}
+    assert earned["download"] < 30_000 > earned["pricing"] + earned["page"]
+    assert not [move for move in JOURNEYS["latecomer"].moves(START) if move.known and move.word in PAGES]
+    assert not JOURNEYS["latecomer"].company.recognised
+
+
 @pytest.mark.parametrize("seed", [2, 3])
 def test_a_journey_is_the_same_in_every_market(seed: int) -> None:
     def of_journeys(**market: int) -> list[bytes]:
@@ -87,4 +98,6 @@ def test_a_journey_is_the_same_in_every_market(seed: int) -> None:
 
 def test_every_script_speaks_of_people_who_exist() -> None:
     for journey in JOURNEYS.values():
-        assert len(journey.moves(START)) == 1 + sum(len(words.split()) for _, _, words in journey.script)
+        assert sum(move.word != "identify" for move in journey.moves(START)) == 1 + sum(
+            len(words.split()) for _, _, words in journey.script
+        )

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
@@ -130,6 +131,13 @@ async def test_a_loss_that_no_worker_can_meet_is_not_accepted(kafka: Connection,
     named = place.format(prefix=prefix)
     outcome = await asyncio.to_thread(run_worker, kafka.bootstrap, prefix, "--accept-loss", named)
     assert_refused(outcome, f"--accept-loss {named}:", f"{prefix}web-visits", f"{prefix}account-log", "/0 to /1")
+
+
+def test_a_table_of_networks_is_read_before_a_broker_is_asked(closed_port: int, prefix: str, tmp_path: Path):
+    table = tmp_path / "networks.csv"
+    table.write_text("192.0.2.0/24,acme\n")
+    outcome = run_worker(f"127.0.0.1:{closed_port}", prefix, "--networks", str(table))
+    assert_refused(outcome, f"{table}:1: 'acme' is no registrable domain; write lines such as 203.0.113.0/24,acme.com")
 
 
 async def test_real_people_need_a_secret_of_their_own(kafka: Connection, prefix: str):

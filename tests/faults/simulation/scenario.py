@@ -10,10 +10,13 @@ from engagement.days import MS_PER_DAY, iso_instant, midnight, parse_day
 from engagement.events import Family
 from engagement.rulebook import Rulebook, load_rulebook
 from streams.history.arrivals import Arrival
-from streams.identity import partition_of
+from streams.identity import make_identity, partition_of
+from streams.person_key import person_key
 
 PARTITIONS = 2
 FIRST_DAY = parse_day("2025-01-01")
+_KEY = person_key("played")
+IDENTITY = make_identity(partitions=PARTITIONS, secret=_KEY.secret, key_id=_KEY.key_id)
 _TEXT = """
     window: 4d
     history_days: 105
@@ -23,6 +26,8 @@ _TEXT = """
       pricing: {points: 5, half_life: 2d}
       download: {points: 12, half_life: 1d}
     roles: {anonymous: 1}
+    resolve: {parents: {zeta.com: acme.com}}
+    visitors: {visits: 3, age: 2d, count: 3}
     stage:
       engaged: {enter: {score: %s}, keep: {score: 2}}
       mqa: {enter: {score: 15, people: 2}, keep: {score: 6}, dwell: 1d}
@@ -41,6 +46,7 @@ class Event:
     arrival: Arrival
     id: str | None  # None: it can only be a dead letter
     is_repeat: bool  # an event of that id came before
+    is_signal: bool = False  # counted by itself, whatever else is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,21 +111,46 @@ def _day(random: Random, number: int) -> tuple[Event, ...]:
                 Event(arrival=Arrival(random.choice(list(Family)), partition, received, b"acme.com", b"{"), id=None, is_repeat=False)
             )
         else:
-            events.append(_signal(random, f"e{number}-{nth}", received))
+            make = random.choice((_signal, _visit))
+            events.append(make(random, f"e{number}-{nth}", received))
     return tuple(events)
 
 
 def _signal(random: Random, name: str, received: int) -> Event:
-    account = random.choice(ACCOUNTS)
-    email = f"{random.choice('abc')}@{account}"
-    key = email.encode()
-    partition = partition_of(key, PARTITIONS)
+    email = _address(random)
+    said: dict[str, str] = {"kind": random.choice(("page", "page", "pricing", "download")), "email": email}
+    if random.random() < 0.3:
+        said["visitor_id"] = _visitor(random)
+    arrival = _arrival(random, Family.INTENT_SIGNALS, received, email, said | {"id": name})
+    return Event(arrival=arrival, id=name, is_repeat=False, is_signal=True)
+
+
+def _visit(random: Random, name: str, received: int) -> Event:
+    """Mostly of nobody known; some say who the visitor is, and that may come before, between or after the others."""
+    visitor = _visitor(random)
+    said: dict[str, str] = {"visitor_id": visitor, "url": "/"}
+    match random.choices(("nothing", "email", "identify", "unlink"), (12, 1, 3, 1))[0]:
+        case "email":
+            said["email"] = _address(random)
+        case "identify":
+            said |= {"type": "identify", "email": _address(random)}
+        case "unlink":
+            said["type"] = "unlink"
+    arrival = _arrival(random, Family.WEB_VISITS, received, visitor, said | {"id": name})
+    return Event(arrival=arrival, id=name, is_repeat=False)
+
+
+def _arrival(random: Random, family: Family, received: int, key: str, said: dict[str, str]) -> Arrival:
+    partition = partition_of(key.encode(), PARTITIONS)
     if random.random() < 0.15:
         partition = (partition + 1) % PARTITIONS
-    value = {
-        "id": name,
-        "kind": random.choice(("page", "page", "pricing", "download")),
-        "occurred_at": iso_instant(received - random.randint(0, MS_PER_DAY)),
-        "email": email,
-    }
-    return Event(arrival=Arrival(Family.INTENT_SIGNALS, partition, received, key, msgspec.json.encode(value)), id=name, is_repeat=False)
+    value = said | {"occurred_at": iso_instant(received - random.randint(0, MS_PER_DAY))}
+    return Arrival(family, partition, received, key.encode(), msgspec.json.encode(value))
+
+
+def _address(random: Random) -> str:
+    return f"{random.choice('abc')}@{random.choice(ACCOUNTS)}"
+
+
+def _visitor(random: Random) -> str:
+    return f"v{random.randrange(9)}"  # more than are remembered

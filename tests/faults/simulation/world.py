@@ -23,8 +23,6 @@ from streams.activation import activate_rulebook
 from streams.days import IntakeProgress
 from streams.delivery import EXACTLY_ONCE
 from streams.history import player
-from streams.identity import make_identity
-from streams.person_key import person_key
 from streams.reading import reader
 from streams.topics import INPUTS, LOG, RULEBOOKS, STATEFUL, TOPICS, Environment
 from streams.transaction import make_producer, send
@@ -37,7 +35,7 @@ from tests.faults.simulation.clients import SimulatedConnection
 from tests.faults.simulation.group import LOOK, SESSION, Group
 from tests.faults.simulation.loop import WORLD, SimulatedLoop, Stuck
 from tests.faults.simulation.network import Network
-from tests.faults.simulation.scenario import FIRST_DAY, PARTITIONS, RULEBOOK, Scenario, scenario
+from tests.faults.simulation.scenario import FIRST_DAY, IDENTITY, PARTITIONS, RULEBOOK, Scenario, scenario
 from tests.faults.simulation.verdict import problems
 from tests.faults.simulation.worker import SimulatedWorker
 
@@ -64,9 +62,6 @@ player.LOOK_AGAIN = 0.25  # the player asks a hundred times a second, and most s
 _CLOCK, _CLOCK_UNIT = (ENVIRONMENT.transactional_id(role, 0) for role in ("clock", "intake"))
 _BEFORE_A_DAY, _TRANSACTION_OPEN = (0, 2, 3, 4), (1, 5)
 """After how many writes of the clock, which asks for the time with two, and appends a day with four, the third to its own partition."""
-
-_KEY = person_key("played")
-_IDENTITY = make_identity(partitions=PARTITIONS, secret=_KEY.secret, key_id=_KEY.key_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -441,4 +436,4 @@ def _make_fold(unit: UnitId) -> Fold:
     if role == "qualify":
         return Qualify(topic=ENVIRONMENT.topic(LOG), partition=number)
     families = {ENVIRONMENT.topic(family.value): family for family in Family}
-    return Intake(families=families, partition=number, rulebook=RULEBOOK, identity=_IDENTITY)
+    return Intake(families=families, partition=number, rulebook=RULEBOOK, identity=IDENTITY)

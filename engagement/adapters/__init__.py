@@ -1,0 +1,1 @@
+"""What Segment, Snowplow and CloudEvents sources already send, as our own events."""

@@ -1,0 +1,88 @@
+"""What an account update says, as the log has it: people as hashes, events as what they were counted as. Raises `Dead` for the unusable."""
+
+from typing import cast
+
+from engagement import records
+from engagement.days import EARLIEST, LATEST, day_of, iso_day, parse_day, to_ms
+from engagement.decoding import Dead
+from engagement.events import AccountUpdate, Contact, Event, Pin, RetractedEvent, Retraction
+from engagement.identity import Identity, normalize_email
+from engagement.pages import Pages
+from engagement.records import Said
+from engagement.rulebook import Rulebook
+
+_ENVELOPE = frozenset(Event.model_fields) | {"account"}
+
+
+def read_address(path: str, said: str, identity: Identity) -> str:
+    """Normalize an e-mail address. Raises `Dead` (``invalid``) for what is none."""
+    email = normalize_email(said, identity.host)
+    if email is None:
+        raise Dead("invalid", f"{path} = {said!r}: Input should be an e-mail address")
+    return email
+
+
+class UpdateReader:
+    """By one rulebook."""
+
+    def __init__(self, rulebook: Rulebook, identity: Identity, pages: Pages) -> None:
+        self._kinds = frozenset(rulebook.signals)
+        self._rungs = {ladder.name: ladder.names for ladder in rulebook.ladders}
+        self._identity, self._pages = identity, pages
+
+    def read(self, update: AccountUpdate) -> Said:
+        """Only what was said. Raises `Dead` (``invalid``)."""
+        fields = update.model_dump(include=update.model_fields_set - _ENVELOPE, exclude_unset=True)
+        if update.contacts is not None:
+            fields["contacts"] = self._committee(update.contacts)
+        if update.pin is not None:
+            fields["pin"] = self._pin(update.pin)
+        if update.retract is not None:
+            fields["retract"] = self._retraction(update.retract)
+        return cast("Said", fields)
+
+    def _committee(self, contacts: list[Contact]) -> dict[str, str | None]:
+        """Person hash -> role; of a person named twice the last counts."""
+        return {self._person(f"contacts.{n}.email", contact.email): contact.role for n, contact in enumerate(contacts)}
+
+    def _pin(self, pin: Pin) -> records.Pin:
+        rungs = self._rungs.get(pin.ladder)
+        if rungs is None:
+            raise Dead("invalid", f"pin.ladder = {pin.ladder!r}: Input should be a ladder of the rulebook")
+        if pin.rung is not None and pin.rung not in rungs:
+            raise Dead("invalid", f"pin.rung = {pin.rung!r}: Input should be a rung of the ladder {pin.ladder}")
+        until = None if pin.until is None else _checked_day("pin.until", parse_day(pin.until.isoformat()))
+        return {"ladder": pin.ladder, "rung": pin.rung, "reason": pin.reason, "author": pin.author, "until": until}
+
+    def _retraction(self, said: Retraction) -> records.Retraction:
+        return {
+            "person": None if said.person is None else self._person("retract.person", said.person),
+            "events": [self._retracted(f"retract.events.{n}", event) for n, event in enumerate(said.events)],
+            "reason": said.reason,
+            "author": said.author,
+        }
+
+    def _retracted(self, path: str, event: RetractedEvent) -> records.RetractedEvent:
+        """Say of an event what it was counted as."""
+        kind = event.kind if event.url is None else self._pages.look_up(event.url).kind
+        if kind is None or kind not in self._kinds:
+            raise Dead("invalid", f"{path}.kind = {kind!r}: Input should be a kind of the rulebook, or url an address of one")
+        return {
+            "id": event.id,
+            "kind": kind,
+            "day": _checked_day(f"{path}.occurred_at", day_of(to_ms(event.occurred_at))),
+            "person": None if event.email is None else self._person(f"{path}.email", event.email),
+            "topic": event.topic,
+            "seconds": event.seconds,
+        }
+
+    def _person(self, path: str, said: str) -> str:
+        return self._identity.person(read_address(path, said, self._identity))
+
+
+def _checked_day(path: str, day: int) -> int:
+    """Raise `Dead` for a day that the log does not take."""
+    if not day_of(EARLIEST) <= day < day_of(LATEST):
+        first, last = iso_day(day_of(EARLIEST)), iso_day(day_of(LATEST) - 1)
+        raise Dead("invalid", f"{path} = {iso_day(day)}: Input should be a day from {first} to {last}")
+    return day

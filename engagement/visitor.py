@@ -1,0 +1,131 @@
+"""What is remembered of one visitor: who they are, and the visits whose account depends on that.
+
+A visit is remembered where no method before ``visitor`` settled whose it is. It is credited to the account of the visitor's link; without
+one, to whom the methods behind name (their network's company); else it waits. When the link comes, changes or goes, every remembered
+visit moves: it is taken out where it was counted and counted where it belongs now, exactly as it was first. So what is counted depends
+on the link alone, not on when it came.
+
+A visitor known under two e-mail addresses of one account is one person, the one that was said first; the account is told so. Which of two
+*accounts* a visitor belongs to is the rulebook's choice, the last or the first. Own staff are a link without an account: their visits are
+credited to nobody.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from engagement.fates import COUNTED, WAITING
+from engagement.identity_rules import VisitorsRule
+from engagement.resolution import OWN_DOMAIN, Found, Link, Resolver
+
+MOST_MERGED = 16
+"""E-mail addresses beside the first. Whoever has more is a machine that many use, and the rest stay people of their own."""
+
+
+class Visit(msgspec.Struct, array_like=True, gc=False):
+    """One visit: what a signal says of it, and whose it is."""
+
+    id: str
+    kind: str
+    occurred_at: int  # ms, like the next
+    received_at: int
+    role: str | None
+    seconds: int | None
+    place: tuple[int, int]  # partition and offset of its source
+    otherwise: Found | None  # whose it is while the visitor has no link
+    credit: Found | None = None  # whose it is now
+
+
+class Move(NamedTuple):
+    """A visit that is taken out of where it was counted, and counted elsewhere; None: nowhere."""
+
+    visit: Visit
+    before: Found | None
+    after: Found | None
+    was: str  # its fate, and the new one
+    now: str
+
+
+class Same(NamedTuple):
+    """What an account is told: which of its people are another one; None: are people of their own again."""
+
+    account: str
+    same: dict[str, str | None]
+
+
+class Joined(NamedTuple):
+    """A visitor's link once an event has said who they are."""
+
+    link: Link | None
+    moves: bool  # whether visits are to be credited anew
+    told: tuple[Same, ...] = ()
+
+
+class Visitor(msgspec.Struct, array_like=True, gc=False):
+    """One visitor, as the row in the state holds it."""
+
+    link: Link | None = None
+    visits: list[Visit] = []
+
+    def fate(self, visit: Visit) -> str:
+        """Where a remembered visit is counted now."""
+        if visit.credit is not None:
+            return COUNTED
+        return WAITING if self.link is None else f"filtered:{OWN_DOMAIN}"
+
+    @property
+    def waiting(self) -> int:
+        """How many visits wait."""
+        return sum(self.fate(visit) == WAITING for visit in self.visits)
+
+    def remember(self, visit: Visit, resolver: Resolver) -> str:
+        """Take a new visit, and credit it; gives its fate."""
+        visit.credit = resolver.credited(self.link, visit.otherwise)
+        self.visits.append(visit)
+        return self.fate(visit)
+
+    def relink(self, joined: Joined, resolver: Resolver) -> list[Move]:
+        """Take another link; gives what that changes for the visits."""
+        if not joined.moves:
+            self.link = joined.link
+            return []
+        was = [(visit.credit, self.fate(visit)) for visit in self.visits]
+        self.link = joined.link
+        for visit in self.visits:
+            visit.credit = resolver.credited(self.link, visit.otherwise)
+        return [
+            Move(visit, before, visit.credit, fate, self.fate(visit))
+            for visit, (before, fate) in zip(self.visits, was, strict=True)
+            if before != visit.credit or fate != self.fate(visit)
+        ]
+
+
+def join(known: Link | None, said: Link, rule: VisitorsRule, resolver: Resolver) -> Joined:
+    """Put together who a visitor is known to be and what an event says."""
+    if known is None:
+        return Joined(said, moves=True)
+    account = None if known.account is None else resolver.current(known.account)
+    if account != said.account:
+        return Joined(known, moves=False) if rule.two_accounts == "first" else Joined(said, moves=True, told=_untold(known))
+    role = known.role if said.role is None else said.role
+    joined = Link(account, known.person, role, known.merged)
+    if said.person is None or said.person == known.person:
+        return Joined(joined, moves=False)
+    if known.person is None:
+        return Joined(Link(account, said.person, role), moves=True)
+    is_merged = any(person == said.person for person, _ in known.merged)
+    if account is None or is_merged or len(known.merged) == MOST_MERGED:
+        return Joined(joined, moves=False)
+    accounts = (account, *resolver.above(account))
+    told = tuple(Same(each, {said.person: known.person}) for each in accounts)
+    return Joined(Link(account, known.person, role, (*known.merged, (said.person, accounts))), moves=False, told=told)
+
+
+def unlink(known: Link | None) -> Joined:
+    """Take back who a visitor is."""
+    return Joined(None, moves=known is not None, told=_untold(known))
+
+
+def _untold(known: Link | None) -> tuple[Same, ...]:
+    merged = () if known is None else known.merged
+    return tuple(Same(account, {person: None}) for person, accounts in merged for account in accounts)
