@@ -5,7 +5,7 @@ Unknown optional fields are kept by Kafka and ignored here; an unknown major ``s
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -164,3 +164,16 @@ MODELS: dict[Family, type[Event]] = {
     Family.INTENT_SIGNALS: IntentSignal,
     Family.ACCOUNT_UPDATES: AccountUpdate,
 }
+
+KEY_FIELDS = {
+    Family.WEB_VISITS: ("visitor_id",),
+    Family.INTENT_SIGNALS: ("account", "email", "visitor_id"),
+    Family.ACCOUNT_UPDATES: ("account",),
+}
+"""The fields of an event that its Kafka key is taken from, the best first."""
+
+
+def key_of(family: Family, event: Any) -> str | None:
+    """Give the key that an event belongs under; None where it has none of `KEY_FIELDS`. ``event``: of any decoder."""
+    said = (getattr(event, field) for field in KEY_FIELDS[family])
+    return next((text for text in said if text is not None), None)

@@ -34,7 +34,7 @@ from engagement.days import EARLIEST, LATEST, iso_instant
 from engagement.decoding import Dead, Decoded, decode
 from engagement.duplicates import AcceptedIds, family_and_first, vouched
 from engagement.errors import Refused
-from engagement.events import Family, IntentSignal, WebVisit
+from engagement.events import KEY_FIELDS, Family, IntentSignal, WebVisit, key_of
 from engagement.fates import ADAPTED, COUNTED, WAITING, Fates
 from engagement.identity import Identity
 from engagement.intake_formats import Foreign, send_on
@@ -50,13 +50,6 @@ FORMAT = 1
 LARGEST_VALUE = 1_000_000
 LARGEST_KEY = 1_024
 """Bytes. A name has at most 256 characters, so no proper key is longer."""
-
-_KEY_FIELDS = {
-    Family.WEB_VISITS: ("visitor_id",),
-    Family.INTENT_SIGNALS: ("account", "email", "visitor_id"),
-    Family.ACCOUNT_UPDATES: ("account",),
-}
-"""The fields of an event that its key is taken from, the best first."""
 
 
 class IntakePosition(Position, kw_only=True, omit_defaults=True):
@@ -306,8 +299,7 @@ def _key_of(record: Record, family: Family, decoded: Decoded) -> bytes:
     """Give the record's key; where it has none, the one its producer should have given it. Raises `Dead` (``no_key``)."""
     if record.key is not None:
         return record.key
-    said = (getattr(decoded.event, field) for field in _KEY_FIELDS[family])
-    key: str | None = next((text for text in said if text is not None), None)
+    key = key_of(family, decoded.event)
     if key is None:
-        raise Dead("no_key", f"the record has no key, and the event none of {', '.join(_KEY_FIELDS[family])}")
+        raise Dead("no_key", f"the record has no key, and the event none of {', '.join(KEY_FIELDS[family])}")
     return key.encode()

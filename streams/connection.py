@@ -194,19 +194,16 @@ def overheard_clients() -> Iterator[list[str]]:
         _as_it_was.append((logger.propagate, logger.level))
         logger.propagate = False
         logger.setLevel(logging.WARNING)
-    _listeners.add(listener)
     logger.addHandler(listener)
     try:
         yield said
     finally:
         logger.removeHandler(listener)
-        _listeners.remove(listener)
-        if not _listeners:  # several coroutines may listen at once, and stop in any order
+        if not any(isinstance(each, _Listener) for each in logger.handlers):  # several coroutines may listen at once, and stop in any order
             logger.propagate, level = _as_it_was.pop()
             logger.setLevel(level)
 
 
-_listeners: set[logging.Handler] = set()
 _as_it_was: list[tuple[bool, int]] = []  # of the logger, while anybody listens
 
 

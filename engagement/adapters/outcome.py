@@ -7,13 +7,7 @@ from pydantic import ValidationError
 
 from engagement.days import EARLIEST, LATEST, iso_instant, to_ms
 from engagement.decoding import Dead, worded
-from engagement.events import MODELS, Event, Family
-
-_KEY_FIELDS = {
-    Family.WEB_VISITS: ("visitor_id",),
-    Family.INTENT_SIGNALS: ("account", "email", "visitor_id"),
-    Family.ACCOUNT_UPDATES: ("account",),
-}
+from engagement.events import KEY_FIELDS, MODELS, Event, Family, key_of
 
 
 class Adapted(NamedTuple):
@@ -83,7 +77,7 @@ def adapted_event(family: Family, **said: Any) -> Adapted:
 
 def under_its_key(family: Family, event: Event) -> Adapted:
     """Find the Kafka key of an event. Raises `Dead` (``no_key``)."""
-    key = next((said for field in _KEY_FIELDS[family] if (said := getattr(event, field)) is not None), None)
+    key = key_of(family, event)
     if key is None:
-        raise Dead("no_key", f"the event has none of {', '.join(_KEY_FIELDS[family])}")
+        raise Dead("no_key", f"the event has none of {', '.join(KEY_FIELDS[family])}")
     return Adapted(family, key, event)
