@@ -19,7 +19,8 @@ another topic or on where a step ends:
 6. A web visit may depend on who its visitor is, or say it (`engagement.attribution`): then earlier visits of that visitor, which waited or
    were counted, get another fate. What an intent signal says of a visitor goes to that one's partition as an ``identify``.
 
-No clear address of a person goes into the account log; dead letters and re-appended records hold the original bytes.
+No clear address of a person goes into the account log; dead letters and re-appended records hold the original bytes, and contact lists go
+into a topic of their own (`engagement.contacts`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,11 +31,12 @@ import msgspec
 from engagement.adapters.formats import format_of
 from engagement.adapters.mapping import Mapping as FormatMapping
 from engagement.attribution import Attribution, Occasion
+from engagement.contacts import contact_rows
 from engagement.days import EARLIEST, LATEST, iso_instant
 from engagement.decoding import Dead, Decoded, decode
 from engagement.duplicates import AcceptedIds, family_and_first, vouched
 from engagement.errors import Refused
-from engagement.events import KEY_FIELDS, Family, IntentSignal, WebVisit, key_of
+from engagement.events import KEY_FIELDS, AccountUpdate, Family, IntentSignal, WebVisit, key_of
 from engagement.fates import ADAPTED, COUNTED, WAITING, Fates
 from engagement.identity import Identity
 from engagement.intake_formats import Foreign, send_on
@@ -235,6 +237,8 @@ class Intake:
         if verdict.account is not None and verdict.entry is not None:
             entries.own(verdict.account, verdict.above, verdict.entry)
         event = decoded.event
+        if family is Family.ACCOUNT_UPDATES and verdict.account is not None:
+            outputs.extend(contact_rows(cast("AccountUpdate", event), verdict.account, self._identity))
         if family is Family.INTENT_SIGNALS and verdict.fate == COUNTED:
             self._tell_visitor(cast("IntentSignal", event), decoded.occurred_at, came, outputs, fates)
         if family is not Family.WEB_VISITS or not verdict.concerns_visitor:
