@@ -219,7 +219,7 @@ def test_the_summary_is_where_a_replay_ends_its_events_and_says_by_which_methods
     counted = told.pop(1)
     assert told == [line for line in replayed[: len(told) + 1] if "wrong partition" not in line][: len(told)]
     by = {words.rpartition(" ")[0]: int(words.rpartition(" ")[2]) for words in counted.removeprefix("  counted: ").split(", ")}
-    assert by.keys() == {"by account", "by email", "by visitor", "account updates"}
+    assert by.keys() == {"by account", "by contact", "by email", "by visitor", "account updates"}
     assert f"= {sum(by.values()):,} counted" in told[0]
 
 
