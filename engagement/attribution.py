@@ -1,5 +1,6 @@
 """What an event says of its visitor, and whose the visitor's visits are then: the row, the log and the counters follow."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from engagement.fates import COUNTED, Fates
@@ -8,7 +9,7 @@ from engagement.intake_verdict import Verdict
 from engagement.log_entries import LogEntries
 from engagement.records import Read, Source
 from engagement.resolution import Link, Resolver
-from engagement.visitor import Joined, join, unlink
+from engagement.visitor import Joined, Move, Same, Visitor, join, unlink
 from engagement.visitors import SEEN_AGAIN, Seen, Visitors
 
 
@@ -41,19 +42,16 @@ class Attribution:
         if seen is not None and (anew, offset) <= seen.at:
             # State is ahead of its position: what this event did is in the row, in the log and, as far as can be known, in the counters.
             return verdict.fate if verdict.visit is None else COUNTED
+        if verdict.fate == "forget":
+            if seen is not None:
+                self._forget(occasion, seen.visitor, entries, fates)
+            return verdict.fate
         link = None if seen is None else seen.visitor.link
         joined = self._joined(link, verdict)
         if verdict.visit is None and joined.link == link and not self._is_due(seen):
             return verdict.fate
         visitor = self._visitors.touch(occasion.visitor_id, seen, (anew, offset), fates)
-        for move in visitor.relink(joined, self._resolver):
-            fates.move(move.was, move.now)
-            if move.before is not None:
-                entries.visit(move.visit, move.before, occasion.read, undo=True)
-            if move.after is not None:
-                entries.visit(move.visit, move.after, occasion.read)
-        for told in joined.told:
-            entries.same(told, occasion.event_id, occasion.occurred_at, occasion.source, occasion.read)
+        self._follow(occasion, visitor.relink(joined, self._resolver), joined.told, entries, fates)
         fate = verdict.fate
         if verdict.visit is not None:
             fate = visitor.remember(verdict.visit, self._resolver)
@@ -61,6 +59,23 @@ class Attribution:
                 entries.visit(verdict.visit, verdict.visit.credit, occasion.read)
         self._visitors.bound(visitor, fates)
         return fate
+
+    def _forget(self, occasion: Occasion, visitor: Visitor, entries: LogEntries, fates: Fates) -> None:
+        """Take out all that counts by a visitor, and whom it was said to be."""
+        self._follow(occasion, visitor.forget(), unlink(visitor.link).told, entries, fates)
+        self._visitors.drop(occasion.visitor_id)
+
+    @staticmethod
+    def _follow(occasion: Occasion, moves: Sequence[Move], told: Sequence[Same], entries: LogEntries, fates: Fates) -> None:
+        """Have the log and the counters follow what changed for a visitor."""
+        for move in moves:
+            fates.move(move.was, move.now)
+            if move.before is not None:
+                entries.visit(move.visit, move.before, occasion.read, undo=True)
+            if move.after is not None:
+                entries.visit(move.visit, move.after, occasion.read)
+        for each in told:
+            entries.same(each, occasion.event_id, occasion.occurred_at, occasion.source, occasion.read)
 
     def _joined(self, link: Link | None, verdict: Verdict) -> Joined:
         if verdict.fate == "unlink":

@@ -36,10 +36,11 @@ class Event(BaseModel):
 class WebVisit(Event):
     """First party. Kafka key: ``visitor_id``.
 
-    A ``page_view``; an ``identify``, which says by ``email`` or ``account`` who the visitor is; or an ``unlink``, which takes that back.
+    A ``page_view``; an ``identify``, which says by ``email`` or ``account`` who the visitor is; an ``unlink``, which takes that back; or a
+    ``forget``, by which all that is remembered of the visitor goes, and what counted by it no longer does.
     """
 
-    type: Literal["page_view", "identify", "unlink"] = "page_view"
+    type: Literal["page_view", "identify", "unlink", "forget"] = "page_view"
     visitor_id: Name
     url: Text | None = None
     referrer: Text | None = None

@@ -13,8 +13,8 @@ WAITING = "waiting"
 
 ADAPTED = "adapted"
 
-APART = frozenset({"rerouted", "identify", "unlink", ADAPTED})
-"""Fates of records that are no events to be counted: another one is, or they say who a visitor is."""
+APART = frozenset({"rerouted", "identify", "unlink", "forget", ADAPTED})
+"""Fates of records that are no events to be counted: another one is, or they are about a visitor."""
 
 
 class Fates:

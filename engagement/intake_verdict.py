@@ -26,7 +26,7 @@ OPTED_OUT = "opted_out"
 class Verdict(NamedTuple):
     """The fate of an event that is not dead; one that is counted by itself also has its account and what goes into its log."""
 
-    fate: str  # "counted", "waiting" (its visitor's), "filtered:<reason>", "identify" or "unlink"
+    fate: str  # "counted", "waiting" (its visitor's), "filtered:<reason>", "identify", "unlink" or "forget"
     account: str | None = None
     above: tuple[str, ...] = ()  # further accounts that a signal goes to
     entry: Signal | Update | None = None
@@ -35,8 +35,8 @@ class Verdict(NamedTuple):
 
     @property
     def concerns_visitor(self) -> bool:
-        """Whether it says, takes back, or depends on who the visitor is."""
-        return self.said is not None or self.visit is not None or self.fate == "unlink"
+        """Whether it says, takes back, or depends on who the visitor is; or that the visitor is to be forgotten."""
+        return self.said is not None or self.visit is not None or self.fate in {"unlink", "forget"}
 
 
 class Circumstances(NamedTuple):
@@ -99,8 +99,8 @@ class Judge:
 
     def _visit(self, visit: WebVisit, circumstances: Circumstances) -> Verdict:
         email = self._email(visit)
-        if visit.type == "unlink":
-            return Verdict("unlink")
+        if visit.type in {"unlink", "forget"}:
+            return Verdict(visit.type)
         if visit.user_agent is not None and self._identity.is_robot(visit.user_agent):
             raise _Filtered("robot")
         network = self._network(visit)

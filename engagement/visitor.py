@@ -22,6 +22,10 @@ MOST_MERGED = 16
 """E-mail addresses beside the first. Whoever has more is a machine that many use, and the rest stay people of their own."""
 
 
+FORGOTTEN = "forgotten"
+"""Why a visit counts no longer whose visitor was to be forgotten."""
+
+
 class Visit(msgspec.Struct, array_like=True, gc=False):
     """One visit: what a signal says of it, and whose it is."""
 
@@ -83,6 +87,10 @@ class Visitor(msgspec.Struct, array_like=True, gc=False):
         visit.credit = resolver.credited(self.link, visit.otherwise)
         self.visits.append(visit)
         return self.fate(visit)
+
+    def forget(self) -> list[Move]:
+        """Let every visit go, whosever it is; gives what that changes for them."""
+        return [Move(visit, visit.credit, None, self.fate(visit), f"filtered:{FORGOTTEN}") for visit in self.visits]
 
     def relink(self, joined: Joined, resolver: Resolver) -> list[Move]:
         """Take another link; gives what that changes for the visits."""

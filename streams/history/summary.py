@@ -17,6 +17,7 @@ _APART = {
     "adapted:events": "events were made of those",
     "identify": "said who a visitor is",
     "unlink": "took that back",
+    "forget": "had a visitor forgotten",
     "derived": "intent signals told who a visitor is, and are among those that said it",
     "visitors:expired": "visitors were not seen for too long and forgotten",
     "visitors:beyond_bound": "visitors were too many and forgotten",

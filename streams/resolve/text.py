@@ -57,6 +57,7 @@ _OTHERS = {
     WAITING: "nobody's so far, it waits until its visitor says who they are",
     "identify": "visitor {visitor} is of {account}",
     "unlink": "visitor {visitor} is nobody's again",
+    "forget": "visitor {visitor} is forgotten",
     ADAPTED: "written in another format, its events follow",
 }
 """Fate -> what is said of an event that no method found an account for."""

@@ -57,6 +57,7 @@ SAYINGS = st.one_of(
     st.builds(lambda visitor: Happening(is_visit=False, visitor=visitor, said={"account": "acme.example"}), VISITOR),
     st.builds(lambda visitor: Happening(is_visit=False, visitor=visitor, said={"type": "unlink"}), VISITOR),
 )
+FORGETTING = st.builds(lambda visitor: Happening(is_visit=False, visitor=visitor, said={"type": "forget"}), VISITOR)
 
 
 @st.composite
@@ -66,7 +67,7 @@ def histories(draw: st.DrawFn) -> list[PlainRecord]:
     for number in range(draw(st.integers(0, 30))):
         now += draw(st.sampled_from([0, 0, 1, DAY // 2, DAY, 2 * DAY + 1]))
         family = draw(st.sampled_from([Family.WEB_VISITS] * 5 + [Family.INTENT_SIGNALS]))
-        happening = draw(VISITS | SAYINGS)
+        happening = draw(VISITS | SAYINGS | FORGETTING)
         occurred_at = {"occurred_at": "2025-01-01T12:00:00Z"}
         value = (
             happening.value(draw(st.integers(0, number)))  # at times an id that came before

@@ -129,13 +129,13 @@ def _visit(random: Random, name: str, received: int) -> Event:
     """Mostly of nobody known; some say who the visitor is, and that may come before, between or after the others."""
     visitor = _visitor(random)
     said: dict[str, str] = {"visitor_id": visitor, "url": "/"}
-    match random.choices(("nothing", "email", "identify", "unlink"), (12, 1, 3, 1))[0]:
+    match random.choices(("nothing", "email", "identify", "unlink", "forget"), (12, 1, 3, 1, 1))[0]:
         case "email":
             said["email"] = _address(random)
         case "identify":
             said |= {"type": "identify", "email": _address(random)}
-        case "unlink":
-            said["type"] = "unlink"
+        case "unlink" | "forget" as type_:
+            said["type"] = type_
     arrival = _arrival(random, Family.WEB_VISITS, received, visitor, said | {"id": name})
     return Event(arrival=arrival, id=name, is_repeat=False)
 
