@@ -11,6 +11,7 @@ from enum import StrEnum
 from unicodedata import normalize
 
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}")
+_PERSON = re.compile(r"[A-Za-z0-9_-]{1,16}\.[0-9a-f]{16}")
 
 
 class NetworkKind(StrEnum):
@@ -76,6 +77,11 @@ def person_hasher(secret: bytes, key_id: str) -> Callable[[str], str]:
         return f"{key_id}.{hmac.digest(secret, email.encode(), 'sha256').hex()[:16]}"
 
     return person
+
+
+def is_person(text: str) -> bool:
+    """Whether this has the shape of what `person_hasher` makes, under whichever key."""
+    return _PERSON.fullmatch(text) is not None
 
 
 def normalize_email(text: str, host: Callable[[str], str | None]) -> str | None:

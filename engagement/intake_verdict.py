@@ -10,10 +10,10 @@ from engagement.days import day_of
 from engagement.decoding import Dead, Decoded, ms_of
 from engagement.events import AccountUpdate, Family, IntentSignal, WebVisit
 from engagement.fates import COUNTED, WAITING
-from engagement.identity import Identity, Network, NetworkKind
+from engagement.identity import Identity, Network, NetworkKind, is_person
 from engagement.pages import DEFAULT_KIND, Pages
 from engagement.records import Read, Signal, Source, Update
-from engagement.resolution import BY_ITSELF, OWN_DOMAIN, UNRESOLVED, Evidence, Found, Link, Resolver
+from engagement.resolution import BY_ITSELF, OWN_DOMAIN, UNRESOLVED, Attempt, Evidence, Found, Link, Resolver
 from engagement.rulebook import Rulebook
 from engagement.update_reader import UpdateReader, read_address
 from engagement.visitor import Visit
@@ -227,7 +227,7 @@ class Judge:
 
     def _update(self, update: AccountUpdate, circumstances: Circumstances) -> Verdict:
         fields = self._updates.read(update)
-        account, why_not = self.resolver.account_named(update.account)
+        account, why_not = self._account_of(update)
         if why_not == UNRESOLVED:
             raise Dead("invalid", f"account = {update.account!r}: Input should be a registrable domain")
         if account is None:
@@ -242,3 +242,15 @@ class Judge:
             rulebook=self._version,
         )
         return Verdict(COUNTED, account=account, entry=entry)
+
+    def _account_of(self, update: AccountUpdate) -> Attempt:
+        """Say whose an update is.
+
+        One that retracts a person by hash names the account as the log has it: what was counted there stays there, whether it is
+        an alias of another by now, or no account any more.
+        """
+        retracted = None if update.retract is None else update.retract.person
+        if retracted is None or not is_person(retracted):
+            return self.resolver.account_named(update.account)
+        account = self._identity.registrable(update.account)
+        return Attempt(None, UNRESOLVED) if account is None else Attempt(account)

@@ -42,6 +42,11 @@ def visitor_key(visitor_id: str) -> bytes:
     return _PREFIX + visitor_id.encode()
 
 
+def visitor_id_of(key: bytes) -> str:
+    """Invert `visitor_key`."""
+    return key.removeprefix(_PREFIX).decode()
+
+
 def is_visitor_key(key: bytes) -> bool:
     """Whether `visitor_key` made it."""
     return key.startswith(_PREFIX)
