@@ -32,7 +32,7 @@ HASH = make_identity(partitions=1, secret=KEY.secret, key_id=KEY.key_id).person(
 def history() -> list[tuple[int, list[Arrival]]]:
     """Jane is on a list, known to two accounts, and two visitors are her; a third one is nobody known."""
     at = iso_instant(midnight(DAY) + 1000)
-    said = [
+    said: list[tuple[Family, dict[str, object]]] = [
         (Family.ACCOUNT_UPDATES, {"id": "crm", "account": "acme.com", "contacts": [{"email": JANE, "name": "Jane"}, {"email": JOE}]}),
         (Family.INTENT_SIGNALS, {"id": "i1", "kind": "download", "email": JANE}),
         (Family.INTENT_SIGNALS, {"id": "i2", "kind": "webinar", "email": JOE}),
