@@ -27,7 +27,7 @@ _TEXT = """
       download: {points: 12, half_life: 1d}
     roles: {anonymous: 1}
     resolve: {parents: {zeta.com: acme.com}}
-    visitors: {visits: 3, age: 2d, count: 3}
+    visitors: {visits: 3, age: 2d, count: 3, pages_a_minute: 2}
     stage:
       engaged: {enter: {score: %s}, keep: {score: 2}}
       mqa: {enter: {score: 15, people: 2}, keep: {score: 6}, dwell: 1d}
