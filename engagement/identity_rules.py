@@ -63,8 +63,8 @@ def identity_complaints(resolve: ResolveRule, visitors: VisitorsRule, history_da
         if child in ancestors(child, resolve.parents):
             yield f"resolve.parents.{child} = {parent} goes in a circle; remove one of its accounts"
     if visitors.pages_a_minute > visitors.visits:
-        path, most = "visitors.pages_a_minute", visitors.visits
-        yield f"{path} = {visitors.pages_a_minute} must not exceed visitors.visits = {most}: more are not remembered; lower it (0: no limit)"
+        pages = f"visitors.pages_a_minute = {visitors.pages_a_minute}"
+        yield f"{pages} must not exceed visitors.visits = {visitors.visits}, all that is remembered; lower it (0: no limit)"
     if visitors.age > history_days:
         yield f"visitors.age = {visitors.age}d must not exceed history_days = {history_days}; lower it"
 

@@ -9,9 +9,9 @@ A visitor known under two e-mail addresses of one account is one person, the one
 *accounts* a visitor belongs to is the rulebook's choice, the last or the first. Own staff are a link without an account: their visits are
 credited to nobody.
 
-Nobody reads so many pages in a minute as a program opens. The remembered visits of a minute (of the visits' own time) are all there is to
-know it by: with one too many, all of them are taken out and forgotten, and the visitor's row notes the minute. So which visit came first, or
-when the visitor was known, makes no difference, and no link brings them back.
+A program opens more pages in a minute than a person does. The remembered visits of that minute, by when they occurred, tell it: with one
+too many, all of them are taken out and forgotten, and the row notes the minute. So it makes no difference which of them came first or when
+the visitor was known, and no link brings them back.
 """
 
 from typing import NamedTuple

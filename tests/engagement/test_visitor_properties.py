@@ -50,14 +50,15 @@ class Happening:
 
 VISITOR = st.sampled_from(["v1", "v2", "v3"])
 VISITS = st.builds(
-    lambda visitor, ip, url, wish, minute: Happening(
-        is_visit=True, visitor=visitor, said={"ip": ip, "url": url, "gpc": wish, "occurred_at": f"2025-01-01T10:{minute}Z"}
+    lambda visitor, ip, url, wish, minute, kind: Happening(
+        is_visit=True, visitor=visitor, said={"ip": ip, "url": url, "gpc": wish, "occurred_at": f"2025-01-01T10:{minute}Z", "kind": kind}
     ),
     VISITOR,
     ADDRESS,
     st.sampled_from(["/", "/pricing", "/login"]),
     st.sampled_from([None, None, False, True]),
     st.sampled_from(["00:00", "00:00", "00:59", "01:00"]),
+    st.sampled_from([None, None, "webinar"]),
 )
 SAYINGS = st.one_of(
     st.builds(
@@ -81,7 +82,7 @@ def histories(draw: st.DrawFn) -> list[PlainRecord]:
         value = (
             happening.value(draw(st.integers(0, number)))  # at times an id that came before
             if family is Family.WEB_VISITS
-            else intent(id=f"i{number}", email=draw(PEOPLE), visitor_id=happening.visitor, **occurred_at)
+            else intent(id=f"i{number}", email=draw(PEOPLE | st.none()), visitor_id=happening.visitor, **occurred_at)
         )
         records.append(record(family, value, offset=offsets[family], received_at=now))
         offsets[family] += draw(st.integers(1, 3))
@@ -172,7 +173,14 @@ def test_state_that_is_ahead_of_its_position_makes_nothing_lost_or_double(
     once = list(dict.fromkeys(outputs))
     assert sorted(map(repr, once)) == sorted(repr(output) for step in made for output in step.outputs)
     assert adds_up(again.fates)
-    for fate in ("in", "waiting", "identify", "unlink", "derived"):  # the rest is counted as far as rows that are ahead can tell
+    for fate in (
+        "in",
+        "waiting",
+        "identify",
+        "unlink",
+        "to_visitor",
+        "derived",
+    ):  # the rest is counted as far as rows that are ahead can tell
         assert again.fates.get(fate) == whole.fates.get(fate)
 
 
