@@ -14,6 +14,7 @@ too many, all of them are taken out and forgotten, and the row notes the minute.
 the visitor was known, and no link brings them back.
 """
 
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -106,7 +107,13 @@ class Visitor(msgspec.Struct, array_like=True, gc=False):
             return False
         if self.is_too_fast(visit):
             return True
-        return len(self.visits) >= most and sum(each.minute == visit.minute for each in self.visits) >= most
+        spare = len(self.visits) - most
+        if spare < 0:
+            return False
+        # Visits of other minutes end the search: mostly the oldest are enough.
+        minute = visit.minute
+        others = (each for each in self.visits if each.occurred_at // _MS_PER_MINUTE != minute)
+        return next(islice(others, spare, None), None) is None
 
     def forget_minute(self, minute: int) -> list[Move]:
         """Note that a minute is a program's, and forget the visits of it; gives what that changes for them."""
