@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from engagement.days import day_of
 from engagement.decoding import Dead, Decoded, ms_of
 from engagement.events import AccountUpdate, Family, IntentSignal, WebVisit
-from engagement.fates import COUNTED, WAITING
+from engagement.fates import COUNTED, TO_VISITOR, WAITING
 from engagement.identity import Identity, Network, NetworkKind, is_person
-from engagement.pages import DEFAULT_KIND, Pages
+from engagement.pages import DEFAULT_KIND, Page, Pages
 from engagement.records import Read, Signal, Source, Update
 from engagement.resolution import BY_ITSELF, OWN_DOMAIN, UNRESOLVED, Attempt, Evidence, Found, Link, Resolver
 from engagement.rulebook import Rulebook
@@ -26,7 +26,7 @@ OPTED_OUT = "opted_out"
 class Verdict(NamedTuple):
     """The fate of an event that is not dead; one that is counted by itself also has its account and what goes into its log."""
 
-    fate: str  # "counted", "waiting" (its visitor's), "filtered:<reason>", "identify", "unlink" or "forget"
+    fate: str  # "counted", "waiting" (its visitor's), "filtered:<reason>", "identify", "unlink", "forget" or "to_visitor"
     account: str | None = None
     above: tuple[str, ...] = ()  # further accounts that a signal goes to
     entry: Signal | Update | None = None
@@ -133,19 +133,31 @@ class Judge:
         """Judge a visit. ``forgotten``: why it counts only under what it says itself, and is never remembered; None: it may be."""
         if visit.type == "identify":
             return Verdict(f"filtered:{OPTED_OUT}" if forgotten == OPTED_OUT else "identify")
-        page = self._pages.look_up(visit.url or "")
+        page = Page() if visit.url is None and visit.kind is not None else self._pages.look_up(visit.url or "")
         if page.filtered is not None:
             return Verdict(f"filtered:{page.filtered}")
+        kind = self._kind(visit, page)
+        if forgotten is None:
+            return self._dependent(visit, kind, evidence, circumstances)
+        found, why_not = self.resolver.resolve(evidence._replace(network=None), self.resolver.order)
+        if found is None:
+            return Verdict(f"filtered:{OWN_DOMAIN if why_not == OWN_DOMAIN else forgotten}")
+        return self._signal(visit, kind, found, circumstances)
+
+    def _kind(self, visit: WebVisit, page: Page) -> str:
+        """Name what a visit is: the act that it says itself, else what its page is. Raises `Dead` (``unknown_kind``)."""
+        if visit.kind is not None:
+            return self._known(visit.kind)
         if page.kind is None:
             raise Dead(
                 "unknown_kind", f"url = {visit.url!r}: no kind of the rulebook has it in its urls, and there is no kind {DEFAULT_KIND!r}"
             )
-        if forgotten is None:
-            return self._dependent(visit, page.kind, evidence, circumstances)
-        found, why_not = self.resolver.resolve(evidence._replace(network=None), self.resolver.order)
-        if found is None:
-            return Verdict(f"filtered:{OWN_DOMAIN if why_not == OWN_DOMAIN else forgotten}")
-        return self._signal(visit, page.kind, found, circumstances)
+        return page.kind
+
+    def _known(self, kind: str) -> str:
+        if kind not in self._kinds:
+            raise Dead("unknown_kind", f"kind = {kind!r}: the rulebook's signals have no such kind")
+        return kind
 
     def _dependent(self, visit: WebVisit, kind: str, evidence: Evidence, circumstances: Circumstances) -> Verdict:
         """Judge a visit that depends on who the visitor is, unless a method before that one settles it."""
@@ -172,16 +184,17 @@ class Judge:
 
     def _intent(self, signal: IntentSignal, circumstances: Circumstances) -> Verdict:
         email = self._email(signal)
-        if signal.kind not in self._kinds:
-            raise Dead("unknown_kind", f"kind = {signal.kind!r}: the rulebook's signals have no such kind")
-        if signal.score is not None and signal.score < self._min_scores[signal.kind]:
+        kind = self._known(signal.kind)
+        if signal.score is not None and signal.score < self._min_scores[kind]:
             raise _Filtered("below_min_score")
         if signal.sent_at is not None and self._is_scanner(circumstances.occurred_at, ms_of(signal.sent_at)):
             raise _Filtered("scanner")
+        if signal.visitor_id is not None and signal.account is None and email is None and self.resolver.remembers:
+            return Verdict(TO_VISITOR)
         found, why_not = self.resolver.resolve(self._evidence(signal.account, email), self.resolver.order)
         if found is None:
             raise _Filtered(why_not)
-        return self._signal(signal, signal.kind, found, circumstances, topic=signal.topic, score=signal.score)
+        return self._signal(signal, kind, found, circumstances, topic=signal.topic, score=signal.score)
 
     def _is_scanner(self, occurred_at: int, sent_at: int) -> bool:
         """Whether it occurred too soon after the mail was sent for a person; before that is too soon as well, for clocks differ."""

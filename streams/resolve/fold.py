@@ -19,6 +19,7 @@ from engagement.machine import Output, PlainRecord
 from engagement.records import Signal, Source, Update
 from engagement.records import decode as decode_entry
 from engagement.rulebook import Rulebook
+from engagement.visitor import RATE
 from streams.genesis import PARTITIONS
 from streams.history.arrivals import Arrival
 from streams.identity import make_identity
@@ -84,8 +85,9 @@ class Resolution:
             return Resolved(topic=family.value, fate=min(fate for fate in ended if fate.startswith("filtered:")))
         decoded = decode(family, record.value or b"")
         event = decoded.event
-        if "filtered:duplicate" in ended:
-            return Resolved(topic=family.value, id=event.id, fate="filtered:duplicate")
+        for fate in ("filtered:duplicate", f"filtered:{RATE}"):  # which only the events before it tell
+            if fate in ended:
+                return Resolved(topic=family.value, id=event.id, fate=fate, visitor_id=getattr(event, "visitor_id", None))
         verdict = self._judge.judge(family, decoded, came.received_at, came.source)
         visitor_id = getattr(event, "visitor_id", None)
         link = None if visitor_id is None or family is not Family.WEB_VISITS else self._intake[record.partition].link(visitor_id)
