@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from engagement.fates import COUNTED, Fates
+from engagement.fates import COUNTED
+from engagement.filtered import Ends
 from engagement.identity_rules import VisitorsRule
 from engagement.intake_verdict import Verdict
 from engagement.log_entries import LogEntries
@@ -29,15 +30,15 @@ class Attribution:
     def __init__(self, visitors: Visitors, rule: VisitorsRule, resolver: Resolver) -> None:
         self._visitors, self._rule, self._resolver = visitors, rule, resolver
 
-    def settle(self, occasion: Occasion, verdict: Verdict, entries: LogEntries, fates: Fates) -> str:
+    def settle(self, occasion: Occasion, verdict: Verdict, entries: LogEntries, ends: Ends) -> str:
         """Say the event's fate; append to the log and count what changes for the visitor's earlier visits."""
-        fate = self._attribute(occasion, verdict, entries, fates)
-        self._visitors.forget(fates)
+        fate = self._attribute(occasion, verdict, entries, ends)
+        self._visitors.forget(ends)
         return fate
 
-    def _attribute(self, occasion: Occasion, verdict: Verdict, entries: LogEntries, fates: Fates) -> str:
+    def _attribute(self, occasion: Occasion, verdict: Verdict, entries: LogEntries, ends: Ends) -> str:
         _, offset, anew = occasion.read
-        seen = self._visitors.find(occasion.visitor_id, occasion.received_at, fates)
+        seen = self._visitors.find(occasion.visitor_id, occasion.received_at, ends)
         if seen is not None and (anew, offset) <= seen.at:
             # State is ahead of its position: what this event did is in the row, in the log and, as far as can be known, in the counters.
             return verdict.fate if verdict.visit is None else COUNTED
@@ -45,9 +46,9 @@ class Attribution:
         joined = self._joined(link, verdict)
         if verdict.visit is None and joined.link == link and not self._is_due(seen):
             return verdict.fate
-        visitor = self._visitors.touch(occasion.visitor_id, seen, (anew, offset), fates)
+        visitor = self._visitors.touch(occasion.visitor_id, seen, (anew, offset), ends)
         for move in visitor.relink(joined, self._resolver):
-            fates.move(move.was, move.now)
+            ends.move(move.visit, move.was, move.now)
             if move.before is not None:
                 entries.visit(move.visit, move.before, occasion.read, undo=True)
             if move.after is not None:
@@ -59,7 +60,7 @@ class Attribution:
             fate = visitor.remember(verdict.visit, self._resolver)
             if verdict.visit.credit is not None:
                 entries.visit(verdict.visit, verdict.visit.credit, occasion.read)
-        self._visitors.bound(visitor, fates)
+        self._visitors.bound(visitor, ends)
         return fate
 
     def _joined(self, link: Link | None, verdict: Verdict) -> Joined:

@@ -60,6 +60,7 @@ LOG = "account-log"
 TIER_CHANGES = "tier-changes"
 RULEBOOKS = "rulebooks"
 DEAD_LETTERS = "dead-letters"
+FILTERED_EVENTS = "filtered-events"
 CHANGELOGS = {"intake": "intake-changelog", "qualify": "accounts-changelog"}
 """Role -> the topic that holds its state."""
 
@@ -81,6 +82,7 @@ TOPICS = (
         short=RULEBOOKS, content="every rulebook that was active; which clock and key of hashes", compacted=True, is_partitioned=False
     ),
     TopicSettings(short=DEAD_LETTERS, content="what could not be used, and why", retention_ms=30 * MS_PER_DAY),
+    TopicSettings(short=FILTERED_EVENTS, content="what was filtered, why, and where it lies", retention_ms=30 * MS_PER_DAY),
     TopicSettings(short=CHANGELOGS["intake"], content="state of intake", compacted=True),
     TopicSettings(short=CHANGELOGS["qualify"], content="state of every account", compacted=True),
 )
