@@ -44,9 +44,7 @@ class Ends:
     def own(self, fate: str, event_id: str | None, number: int = 0) -> str:
         """Give ``fate``, which is that of the record's own event, or of the one with ``number`` in a batch; `Fates.end` counts it."""
         if fate.startswith(FILTERED):
-            again = self._came.again or self._read[2] > 0
-            source = (*self._came.source[:3], number)
-            self._append(fate, event_id, source, self._read if again else None, self._came.received_at)
+            self._append(fate, event_id, (*self._came.source[:3], number), self._came.received_at)
         return fate
 
     def move(self, visit: Visit, before: str, after: str) -> None:
@@ -56,13 +54,19 @@ class Ends:
         self._fates.move(before, after)
         for fate, undo in ((before, True), (after, False)):
             if fate.startswith(FILTERED):
-                source = (Family.WEB_VISITS.value, *visit.place, 0)
-                self._append(fate, visit.id, source, self._read, visit.received_at, undo=undo)
+                self._append(fate, visit.id, (Family.WEB_VISITS.value, *visit.place, 0), visit.received_at, undo=undo)
 
     def forget_visitor(self, reason: str) -> None:
         """Count a visitor who is forgotten."""
         self._fates.add(f"visitors:{reason}")
 
-    def _append(self, fate: str, event_id: str | None, source: Source, read: Read | None, received_at: int, *, undo: bool = False) -> None:
-        event = FilteredEvent(reason=fate.removeprefix(FILTERED), undo=undo, id=event_id, source=source, read=read, received_at=received_at)
+    def _append(self, fate: str, event_id: str | None, source: Source, received_at: int, *, undo: bool = False) -> None:
+        event = FilteredEvent(
+            reason=fate.removeprefix(FILTERED),
+            undo=undo,
+            id=event_id,
+            source=source,
+            read=None if self._read == (*source[1:3], 0) else self._read,
+            received_at=received_at,
+        )
         self._outputs.append(Output(FILTERED_EVENTS, None, encode(event), timestamp=self._came.received_at))

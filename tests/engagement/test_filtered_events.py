@@ -64,6 +64,13 @@ def test_what_an_adapter_leaves_out_is_recorded_with_its_number_in_the_batch() -
     assert told(world.outputs) == [("unknown_event", None, ("web-visits", 2, *place), None) for place in ((0, 0), (0, 2), (1, 0))]
 
 
+def test_an_event_that_was_made_of_another_format_lies_where_it_was_sent_on_to() -> None:
+    world = FormatsWorld()
+    world.offer(VISITS, 2, call("page", messageId="m", context={"userAgent": "Examplebot/1.0"}, **PAGE))
+    ((reason, event_id, (family, partition, offset, number), read),) = told(world.outputs)
+    assert (reason, event_id, family, offset, number, read) == ("robot", "m", "web-visits", int(partition == 2), 0, None)
+
+
 def test_visits_that_wait_too_long_or_are_too_many_are_recorded_with_what_pushed_them_out() -> None:
     world = World(BOUNDED)
     world.visit(seen("a"), seen("b"), seen("c"))
