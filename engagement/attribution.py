@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from engagement.fates import COUNTED, Fates
+from engagement.fates import COUNTED
+from engagement.filtered import Ends
 from engagement.identity_rules import VisitorsRule
 from engagement.intake_verdict import Verdict
 from engagement.log_entries import LogEntries
@@ -30,15 +31,15 @@ class Attribution:
     def __init__(self, visitors: Visitors, rule: VisitorsRule, resolver: Resolver) -> None:
         self._visitors, self._rule, self._resolver = visitors, rule, resolver
 
-    def settle(self, occasion: Occasion, verdict: Verdict, entries: LogEntries, fates: Fates) -> str:
+    def settle(self, occasion: Occasion, verdict: Verdict, entries: LogEntries, ends: Ends) -> str:
         """Say the event's fate; append to the log and count what changes for the visitor's earlier visits."""
-        fate = self._attribute(occasion, verdict, entries, fates)
-        self._visitors.forget(fates)
+        fate = self._attribute(occasion, verdict, entries, ends)
+        self._visitors.forget(ends)
         return fate
 
-    def _attribute(self, occasion: Occasion, verdict: Verdict, entries: LogEntries, fates: Fates) -> str:
+    def _attribute(self, occasion: Occasion, verdict: Verdict, entries: LogEntries, ends: Ends) -> str:
         _, offset, anew = occasion.read
-        seen = self._visitors.find(occasion.visitor_id, occasion.received_at, fates)
+        seen = self._visitors.find(occasion.visitor_id, occasion.received_at, ends)
         if seen is not None and (anew, offset) <= seen.at:
             # State is ahead of its position: what this event did is in the row, in the log and, as far as can be known, in the counters.
             if verdict.visit is None:
@@ -46,23 +47,23 @@ class Attribution:
             return f"filtered:{RATE}" if seen.visitor.is_too_fast(verdict.visit) else COUNTED
         if verdict.fate == "forget":
             if seen is not None:
-                self._forget(occasion, seen.visitor, entries, fates)
+                self._forget(occasion, seen.visitor, entries, ends)
             return verdict.fate
         link = None if seen is None else seen.visitor.link
         joined = self._joined(link, verdict)
         if verdict.visit is None and joined.link == link and not self._is_due(seen):
             return verdict.fate
-        visitor = self._visitors.touch(occasion.visitor_id, seen, (anew, offset), fates)
-        self._move(visitor.relink(joined, self._resolver), occasion, entries, fates)
+        visitor = self._visitors.touch(occasion.visitor_id, seen, (anew, offset), ends)
+        self._move(visitor.relink(joined, self._resolver), occasion, entries, ends)
         self._tell(joined.told, occasion, entries)
-        fate = verdict.fate if verdict.visit is None else self._take(verdict.visit, visitor, occasion, entries, fates)
-        self._visitors.bound(visitor, fates)
+        fate = verdict.fate if verdict.visit is None else self._take(verdict.visit, visitor, occasion, entries, ends)
+        self._visitors.bound(visitor, ends)
         return fate
 
-    def _take(self, visit: Visit, visitor: Visitor, occasion: Occasion, entries: LogEntries, fates: Fates) -> str:
+    def _take(self, visit: Visit, visitor: Visitor, occasion: Occasion, entries: LogEntries, ends: Ends) -> str:
         """Remember and credit a new visit, or find that its minute is a program's; gives its fate."""
-        if visitor.outruns(visit, self._rule.pages_a_minute):
-            self._move(visitor.forget_minute(visit.minute), occasion, entries, fates)
+        if visitor.outruns(visit, self._rule.most_pages):
+            self._move(visitor.forget_minute(visit.minute), occasion, entries, ends)
             return f"filtered:{RATE}"
         fate = visitor.remember(visit, self._resolver)
         if visit.credit is not None:
@@ -70,9 +71,9 @@ class Attribution:
         return fate
 
     @staticmethod
-    def _move(moves: Iterable[Move], occasion: Occasion, entries: LogEntries, fates: Fates) -> None:
+    def _move(moves: Iterable[Move], occasion: Occasion, entries: LogEntries, ends: Ends) -> None:
         for move in moves:
-            fates.move(move.was, move.now)
+            ends.move(move.visit, move.was, move.now)
             if move.before is not None:
                 entries.visit(move.visit, move.before, occasion.read, undo=True)
             if move.after is not None:
@@ -83,9 +84,9 @@ class Attribution:
         for each in told:
             entries.same(each, occasion.event_id, occasion.occurred_at, occasion.source, occasion.read)
 
-    def _forget(self, occasion: Occasion, visitor: Visitor, entries: LogEntries, fates: Fates) -> None:
+    def _forget(self, occasion: Occasion, visitor: Visitor, entries: LogEntries, ends: Ends) -> None:
         """Take out all that counts by a visitor, and whom it was said to be."""
-        self._move(visitor.forget(), occasion, entries, fates)
+        self._move(visitor.forget(), occasion, entries, ends)
         self._tell(unlink(visitor.link).told, occasion, entries)
         self._visitors.drop(occasion.visitor_id)
 

@@ -1,9 +1,9 @@
 """Where intake's events ended: counters that add up after every record.
 
 ``in`` = ``counted`` + ``waiting`` + ``filtered:<reason>`` + ``dead:<reason>``. What waits with its visitor is counted or filtered one day,
-and what was counted may wait again: `Fates.move`. Apart from these stand `APART`, ``derived`` (``identify`` events that intake made of
-intent signals), ``adapted:events`` (events that it made of records in other formats) and ``visitors:<reason>`` (visitors that were
-forgotten).
+and what was counted may wait again: `engagement.filtered.Ends.move`. Apart from these stand `APART`, ``derived`` (``identify`` events that
+intake made of intent signals), ``adapted:events`` (events that it made of records in other formats) and ``visitors:<reason>`` (visitors
+that were forgotten).
 
 What is ``rerouted``, or an intent signal that went ``to_visitor``, ends where the record ends that intake appended for it.
 """
@@ -12,6 +12,8 @@ from collections.abc import Mapping
 
 COUNTED = "counted"
 WAITING = "waiting"
+FILTERED = "filtered:"
+"""What the reason follows."""
 
 ADAPTED = "adapted"
 
@@ -38,14 +40,13 @@ class Fates:
         """Count what has no other place."""
         self.counts[fate] = self.counts.get(fate, 0) + count
 
-    def move(self, before: str, after: str, count: int = 1) -> None:
-        """Give events that have ended another end."""
-        if before != after and count:
-            self.add(before, -count)
-            self.add(after, count)
+    def move(self, before: str, after: str) -> None:
+        """Give an event that has ended another end."""
+        self.add(before, -1)
+        self.add(after)
 
 
 def adds_up(fates: Mapping[str, int]) -> bool:
     """Whether every event has exactly one fate."""
-    ends = (count for fate, count in fates.items() if fate in {COUNTED, WAITING} or fate.startswith(("filtered:", "dead:")))
+    ends = (count for fate, count in fates.items() if fate in {COUNTED, WAITING} or fate.startswith((FILTERED, "dead:")))
     return fates.get("in", 0) == sum(ends)

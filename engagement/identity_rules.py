@@ -41,6 +41,10 @@ class ResolveRule(Part):
     parents: dict[Text, Text] = Field(default_factory=dict)  # account -> the one it belongs to
 
 
+PAGES_A_MINUTE = 60
+"""What nobody opens by hand."""
+
+
 class VisitorsRule(Part):
     """What is remembered of visitors, by each partition; see `engagement.visitors`."""
 
@@ -48,7 +52,14 @@ class VisitorsRule(Part):
     age: Days = 90  # since a visit was received, and since a visitor was seen
     count: Remembered = 250_000  # visitors
     two_accounts: Literal["last", "first"] = "last"  # which of them a visitor belongs to
-    pages_a_minute: Visits = 60  # more of one visitor are a program's; 0: any number may be a person's
+    pages_a_minute: Visits | None = None  # more of one visitor are a program's; 0: any number may be a person's
+
+    @property
+    def most_pages(self) -> int:
+        """Pages that one visitor may open in a minute; 0 where any number, or more than are remembered, may be a person's."""
+        if self.pages_a_minute is not None:
+            return self.pages_a_minute
+        return PAGES_A_MINUTE if self.visits >= PAGES_A_MINUTE else 0
 
 
 def identity_complaints(resolve: ResolveRule, visitors: VisitorsRule, history_days: int) -> Iterator[str]:
@@ -62,7 +73,7 @@ def identity_complaints(resolve: ResolveRule, visitors: VisitorsRule, history_da
                 yield f"resolve.parents.{child} = {parent} names an alias; write {resolve.aliases[domain]} for {domain}"
         if child in ancestors(child, resolve.parents):
             yield f"resolve.parents.{child} = {parent} goes in a circle; remove one of its accounts"
-    if visitors.pages_a_minute > visitors.visits:
+    if visitors.pages_a_minute is not None and visitors.pages_a_minute > visitors.visits:
         pages = f"visitors.pages_a_minute = {visitors.pages_a_minute}"
         yield f"{pages} must not exceed visitors.visits = {visitors.visits}, all that is remembered; lower it (0: no limit)"
     if visitors.age > history_days:

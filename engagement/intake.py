@@ -20,6 +20,8 @@ another topic or on where a step ends:
    were counted, get another fate. What an intent signal says of a visitor goes to that one's partition as an ``identify``; one that says
    nothing else goes there itself, as a web visit, and this is its end (``to_visitor``).
 
+Of every event that ends filtered, at once or later, a record without its content says where it lies (`engagement.filtered`).
+
 No clear address of a person goes into the account log; dead letters and re-appended records hold the original bytes, and contact lists go
 into a topic of their own (`engagement.contacts`).
 """
@@ -39,6 +41,7 @@ from engagement.duplicates import AcceptedIds, family_and_first, vouched
 from engagement.errors import Refused
 from engagement.events import KEY_FIELDS, AccountUpdate, Family, IntentSignal, WebVisit, key_of
 from engagement.fates import ADAPTED, COUNTED, TO_VISITOR, WAITING, Fates
+from engagement.filtered import Ends
 from engagement.identity import Identity
 from engagement.intake_formats import Foreign, send_on
 from engagement.intake_records import Arrival, arrival, copy_for, dead_letter, derived_identify, derived_visit
@@ -211,12 +214,15 @@ class Intake:
         """Find the record's fate; append to ``outputs`` what it leaves behind, and count what it moves."""
         family = self._families[record.topic]
         came = arrival(record, family)
+        anew = self._position.anew.get(record.topic, 0)
+        read = (record.partition, record.offset, anew)
+        ends = Ends(fates, outputs, came, read)
         try:
             value = _checked_value(record)
             written_in = None if came.again else format_of(record.headers, family, self._mapping)
             if written_in is not None:
                 _check_received(came.received_at)
-                foreign = Foreign(record, value, came, written_in)
+                foreign = Foreign(record, value, came, written_in, ends)
                 return send_on(foreign, self._mapping, self._identity.partition_of, outputs, fates)
             decoded = decode(family, value)
             _check_received(came.received_at)
@@ -225,28 +231,26 @@ class Intake:
             if elsewhere is not None:
                 outputs.append(copy_for(record, came, key, elsewhere))
                 return "rerouted"
-            anew = self._position.anew.get(record.topic, 0)
-            read = (record.partition, record.offset, anew)
             # Where an entry's source says where it was read, the entry need not.
             verdict = self._judge.judge(family, decoded, came.received_at, came.source, read if came.again or anew else None)
         except Dead as dead:
             outputs.append(dead_letter(record, came, dead))
             return f"dead:{dead.reason}"
-        if not self._ids[family].add(decoded.event.id, came.received_at):
-            return "filtered:duplicate"
+        event = decoded.event
+        if not self._ids[family].add(event.id, came.received_at):
+            return ends.own("filtered:duplicate", event.id)
         entries = LogEntries(outputs, identity=self._identity, received_at=came.received_at, version=self._version)
         if verdict.account is not None and verdict.entry is not None:
             entries.own(verdict.account, verdict.above, verdict.entry)
-        event = decoded.event
         if family is Family.ACCOUNT_UPDATES and verdict.account is not None:
             outputs.extend(contact_rows(cast("AccountUpdate", event), verdict.account, self._identity))
         if family is Family.INTENT_SIGNALS:
             self._tell_visitor(decoded, verdict.fate, came, outputs, fates)
         if family is not Family.WEB_VISITS or not verdict.concerns_visitor:
-            return verdict.fate
+            return ends.own(verdict.fate, event.id)
         visitor_id = cast("WebVisit", event).visitor_id
         occasion = Occasion(visitor_id, event.id, decoded.occurred_at, came.received_at, came.source, read)
-        return self._attribution.settle(occasion, verdict, entries, fates)
+        return ends.own(self._attribution.settle(occasion, verdict, entries, ends), event.id)
 
     def _tell_visitor(self, decoded: Decoded, fate: str, came: Arrival, outputs: list[Output], fates: Fates) -> None:
         """Send on to the visitor's partition what an intent signal says of a visitor: who that is, or else what it did."""

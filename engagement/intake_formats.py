@@ -10,6 +10,7 @@ from engagement.adapters.formats import adapted
 from engagement.adapters.mapping import Format, Mapping
 from engagement.adapters.outcome import LeftOut, Taken, Unusable
 from engagement.fates import ADAPTED, Fates
+from engagement.filtered import Ends
 from engagement.intake_records import Arrival, adapted_copy, dead_letter
 from engagement.machine import Output, Record
 
@@ -21,6 +22,7 @@ class Foreign(NamedTuple):
     value: bytes
     came: Arrival
     written_in: Format
+    ends: Ends
 
 
 def send_on(foreign: Foreign, mapping: Mapping, partition_of: Callable[[bytes], int], outputs: list[Output], fates: Fates) -> str:
@@ -30,14 +32,14 @@ def send_on(foreign: Foreign, mapping: Mapping, partition_of: Callable[[bytes], 
     """
     ends = []
     is_sent_on = False
-    for outcome in adapted(foreign.value, foreign.written_in, mapping):
+    for number, outcome in enumerate(adapted(foreign.value, foreign.written_in, mapping)):
         match outcome:
             case Taken(events=events):
                 outputs += [adapted_copy(each, foreign.came, partition_of(each.key.encode())) for each in events]
                 fates.add(f"{ADAPTED}:events", len(events))
                 is_sent_on = True
             case LeftOut(reason=reason):
-                ends.append(f"filtered:{reason}")
+                ends.append(foreign.ends.own(f"filtered:{reason}", None, number))
             case Unusable(dead=dead, payload=payload):
                 outputs.append(dead_letter(foreign.record, foreign.came, dead, payload))
                 ends.append(f"dead:{dead.reason}")

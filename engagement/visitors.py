@@ -15,7 +15,8 @@ import msgspec
 
 from engagement.days import MS_PER_DAY
 from engagement.errors import Refused
-from engagement.fates import WAITING, Fates
+from engagement.fates import WAITING
+from engagement.filtered import Ends
 from engagement.identity_rules import VisitorsRule
 from engagement.resolution import Link
 from engagement.visitor import Visitor
@@ -88,7 +89,7 @@ class Visitors:
         self._oldest = iter(self._rows)
         self._front: tuple[bytes, int] | None = None  # with the received time of the last event
 
-    def find(self, visitor_id: str, received_at: int, fates: Fates) -> Seen | None:
+    def find(self, visitor_id: str, received_at: int, ends: Ends) -> Seen | None:
         """Who that is; None for one not known, or not seen for too long. Nothing of it may be changed before `touch`."""
         self.clock = max(self.clock, received_at)
         key = visitor_key(visitor_id)
@@ -96,7 +97,7 @@ class Visitors:
         if seen is None and key not in self._gone and (row := self._rows.get(key)) is not None:
             seen = _decode(row)
         if seen is not None and self.clock - seen.received_at > self._age:
-            self._forget(key, seen, EXPIRED, fates)
+            self._forget(key, seen, EXPIRED, ends)
             return None
         return seen
 
@@ -106,7 +107,7 @@ class Visitors:
         seen = None if row is None else _decode(row)
         return None if seen is None or self.clock - seen.received_at > self._age else seen.visitor.link
 
-    def touch(self, visitor_id: str, seen: Seen | None, at: At, fates: Fates) -> Visitor:
+    def touch(self, visitor_id: str, seen: Seen | None, at: At, ends: Ends) -> Visitor:
         """Note that an event read at ``at`` concerns whom `find` gave; what it remembers of them is the caller's to change."""
         key = visitor_key(visitor_id)
         if seen is None:
@@ -116,24 +117,24 @@ class Visitors:
         seen.at, seen.received_at = at, self.clock
         self._touched[key] = seen
         self._touched.move_to_end(key)
-        self._let_go(seen.visitor, fates)
+        self._let_go(seen.visitor, ends)
         return seen.visitor
 
     def drop(self, visitor_id: str) -> None:
         """Forget whom `find` gave, as somebody asked."""
         self._drop(visitor_key(visitor_id))
 
-    def bound(self, visitor: Visitor, fates: Fates) -> None:
+    def bound(self, visitor: Visitor, ends: Ends) -> None:
         """Once an event is through with whom `touch` gave: let their oldest visits go that are too many."""
         while len(visitor.visits) > self._rule.visits:
             visit = visitor.visits.pop(0)
             if visitor.fate(visit) == WAITING:
-                fates.move(WAITING, f"filtered:{BEYOND_BOUND}")
+                ends.move(visit, WAITING, f"filtered:{BEYOND_BOUND}")
 
-    def forget(self, fates: Fates) -> None:
+    def forget(self, ends: Ends) -> None:
         """Once an event is through: let visitors go who were not seen for longest, while they are too old or too many."""
         for _ in range(_MOST_FORGOTTEN):
-            if not self._forget_front(fates):
+            if not self._forget_front(ends):
                 break
 
     def changes(self) -> dict[bytes, bytes | None]:
@@ -150,16 +151,16 @@ class Visitors:
             self._rows[key] = row
             self._rows.move_to_end(key)
 
-    def _let_go(self, visitor: Visitor, fates: Fates) -> None:
+    def _let_go(self, visitor: Visitor, ends: Ends) -> None:
         """Forget visits that were received too long ago."""
         earliest = self.clock - self._age
         old = [visit for visit in visitor.visits if visit.received_at < earliest]
         for visit in old:
             visitor.visits.remove(visit)
             if visitor.fate(visit) == WAITING:
-                fates.move(WAITING, f"filtered:{EXPIRED}")
+                ends.move(visit, WAITING, f"filtered:{EXPIRED}")
 
-    def _forget_front(self, fates: Fates) -> bool:
+    def _forget_front(self, ends: Ends) -> bool:
         """Forget whoever was not seen for longest, where that is too long or there are too many. False where it is neither."""
         self._look_at_front()
         if self._front is not None:
@@ -175,7 +176,7 @@ class Visitors:
             reason = BEYOND_BOUND
         else:
             return False
-        self._forget(key, _decode(self._rows[key]) if self._front is not None else self._touched[key], reason, fates)
+        self._forget(key, _decode(self._rows[key]) if self._front is not None else self._touched[key], reason, ends)
         return True
 
     def _look_at_front(self) -> None:
@@ -187,9 +188,11 @@ class Visitors:
                 return
             self._front = key, _header(self._rows[key])[1]
 
-    def _forget(self, key: bytes, seen: Seen, reason: str, fates: Fates) -> None:
-        fates.move(WAITING, f"filtered:{reason}", seen.visitor.waiting)
-        fates.add(f"visitors:{reason}")
+    def _forget(self, key: bytes, seen: Seen, reason: str, ends: Ends) -> None:
+        for visit in seen.visitor.visits:
+            if seen.visitor.fate(visit) == WAITING:
+                ends.move(visit, WAITING, f"filtered:{reason}")
+        ends.forget_visitor(reason)
         self._drop(key)
 
     def _drop(self, key: bytes) -> None:

@@ -1,8 +1,8 @@
 """``mqa import access-log``: a web server's own log as a history, so that a newcomer sees their own traffic at once.
 
 Every line of the log ends in one place: a web visit; a raw line, which intake will bury as ``malformed_json``; or left out
-and counted with its reason (`access_log.NoView`, ``blank``, ``too_long``). Robots and assets are web visits here: intake
-filters them, with the reasons it has for live traffic.
+and counted with its reason (`access_log.NoView`, ``blank``, ``too_long``). Robots and assets are web visits here, and whose an
+address is stays open: intake filters and finds, with the reasons and the networks it has for live traffic.
 
 A line of an impossible year is a raw line. One of a possible year, but far from all others, may be right, so a person decides: the import
 is refused before anything is written.
@@ -28,8 +28,6 @@ from streams.history.import_output import not_taken, output_option
 from streams.history.lines import LONGEST_PATH, STANDARD_STREAM, encode_line, open_history, refuse_overwriting
 from streams.history.progress import lines_read
 from streams.history.sorting import LONGEST_LINE, in_order, log_lines, refuse_gaps
-from streams.networks.files import networks_option, read_networks
-from streams.networks.lookup import NO_NETWORKS, Networks
 
 _PATIENCE = 100  # unreadable lines at the start of a file, until it is taken for something else
 
@@ -37,11 +35,10 @@ _PATIENCE = 100  # unreadable lines at the start of a file, until it is taken fo
 class LogImport:
     """One log on its way to a history. When `history` is exhausted, ``lines == visits + raw + left_out.total()``."""
 
-    def __init__(self, place: str, *, site: str = "", networks: Networks = NO_NETWORKS) -> None:
+    def __init__(self, place: str, *, site: str = "") -> None:
         """``place`` names the log in errors; ``site`` (``https://www.acme.com``) is put before every path."""
         self.place = place
         self.site = site.rstrip("/")
-        self.networks = networks
         self.visits = 0
         self.raw = 0
         self.left_out: Counter[str] = Counter()
@@ -110,7 +107,6 @@ class LogImport:
             "referrer": request.referrer,
             "user_agent": request.user_agent,
             "ip": request.address,
-            "account": self.networks.company(request.address),
         }
         yield encode_line(Family.WEB_VISITS, request.at, visitor, value={name: value for name, value in said.items() if value is not None})
 
@@ -151,23 +147,21 @@ for written_in in Format:
 @click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @output_option
 @click.option("--site", default="", metavar="URL", help="What stands before every path, as https://www.acme.com.")
-@networks_option(envvar="MQA_NETWORKS")
-def access_log(log: Path, output: Path, site: str, networks: tuple[Path, ...]) -> None:
+def access_log(log: Path, output: Path, site: str) -> None:
     """Turn LOG (combined format: nginx, Apache; gzip where the name ends in .gz) into web visits.
 
-    A page view is a GET or POST that was answered with content. Errors, redirects, HEAD and the like are left out and counted.
+    A page view is a GET or POST that was answered with content. Errors, redirects, HEAD and the like are left out and counted. Each visit
+    keeps its IP address: whoever replays or plays the history says with --networks whose addresses are whose.
     """
     if site and not is_site(site):
         msg = f"--site {site}: is no address of a site; write it with its scheme, like https://www.acme.com"
         raise Refused(msg)
-    refuse_overwriting(output, log, *networks)
+    refuse_overwriting(output, log)
     place = printable(str(log), LONGEST_PATH)
-    log_import = LogImport(place, site=site, networks=read_networks(networks))
+    log_import = LogImport(place, site=site)
     with open_history(log, "rb") as source, open_history(output, "wb") as file, lines_read() as counted:
         file.writelines(in_order(log_import.history(counted(log_lines(source)))))
     click.echo(
         f"{place}: {log_import.lines} lines = {log_import.visits} visits + {not_taken(log_import.raw, log_import.left_out)}",
         err=output == STANDARD_STREAM,
     )
-    if not networks:
-        click.echo("no --networks: a visit of nobody known belongs to no account, so these will be filtered as unresolved", err=True)

@@ -45,10 +45,5 @@ class Networks:
             return None
         return Network(domain=best.domain, kind=best.kind, prefix=prefix_of(*address, best.length))
 
-    def company(self, text: str) -> str | None:
-        """Domain of the company that the address is of; None for one of anybody else, and as `find`."""
-        network = self.find(text)
-        return None if network is None or network.kind is not NetworkKind.COMPANY else network.domain
-
 
 NO_NETWORKS = Networks(())

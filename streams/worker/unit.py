@@ -251,7 +251,7 @@ class Unit:
     async def _fold_and_commit(self, records: Sequence[Record], seen: Mapping[TopicPartition, int]) -> int:
         began = asyncio.get_running_loop().time()
         step = self.fold.step(records, self._size, {source.topic: offset for source, offset in seen.items()})
-        self._adapt(max(step.consumed, len(step.changelog)), asyncio.get_running_loop().time() - began)
+        self._adapt(max(step.consumed, len(step.changelog), len(step.outputs)), asyncio.get_running_loop().time() - began)
         self._check_dead_letters(step, records)
         began = asyncio.get_running_loop().time()
         offsets = {TopicPartition(topic, self.number): offset for topic, offset in step.positions.items()}

@@ -1,7 +1,8 @@
 """What the intake tests share: a small rulebook, an identity without lists, and builders of input records."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, repeat
 from typing import Any
 from zlib import crc32
@@ -9,6 +10,9 @@ from zlib import crc32
 import msgspec
 
 from engagement.events import Family
+from engagement.fates import FILTERED
+from engagement.filtered import FILTERED_EVENTS, FilteredEvent
+from engagement.filtered import decode as decode_filtered
 from engagement.identity import Identity, Network, NetworkKind, person_hasher
 from engagement.intake import Intake
 from engagement.machine import Headers, Output, PlainRecord, Record, Step
@@ -145,6 +149,24 @@ def counted(outputs: Iterable[Output]) -> int:
         else:
             count += "same" not in entry.fields
     return count
+
+
+def filtered_events(outputs: Iterable[Output]) -> list[FilteredEvent]:
+    """What was recorded as filtered, or as filtered no longer, in order."""
+    return [decode_filtered(output.value or b"") for output in outputs if output.topic == FILTERED_EVENTS]
+
+
+def filtered(outputs: Iterable[Output]) -> Counter[str]:
+    """Fate -> how many events the topic of filtered ones has by now."""
+    found: Counter[str] = Counter()
+    for event in filtered_events(outputs):
+        found[FILTERED + event.reason] += -1 if event.undo else 1
+    return found
+
+
+def filtered_fates(fates: Mapping[str, int]) -> Counter[str]:
+    """Likewise by the counters."""
+    return Counter({fate: count for fate, count in fates.items() if fate.startswith(FILTERED)})
 
 
 def run(intake: Intake, records: Sequence[Record], limits: Iterable[int] = ()) -> list[Output]:

@@ -14,6 +14,7 @@ from tests.engagement.intake_world import (
     KEY,
     NOON,
     RULEBOOK,
+    entries,
     fate_of,
     intent,
     key_in,
@@ -133,7 +134,8 @@ def test_no_clear_address_reaches_the_account_log(family: Family, value: bytes) 
     ],
 )
 def test_what_moves_no_account_leaves_nothing_in_the_log(fate: str, family: Family, value: bytes) -> None:
-    assert fate_of(record(family, value)) == (fate, [])
+    ended, outputs = fate_of(record(family, value))
+    assert (ended, entries(outputs)) == (fate, [])
 
 
 def test_a_named_account_outranks_a_free_mail_address() -> None:

@@ -13,7 +13,7 @@ from engagement.intake import Intake
 from engagement.machine import Headers, Output, PlainRecord
 from engagement.records import Signal
 from engagement.rulebook import load_rulebook
-from tests.engagement.intake_world import IDENTITY, NOON, PARTITIONS, RULEBOOK, counted, entries, run
+from tests.engagement.intake_world import IDENTITY, NOON, PARTITIONS, RULEBOOK, counted, entries, filtered, filtered_fates, run
 
 MAPPED = load_rulebook(
     json.dumps(
@@ -137,3 +137,4 @@ def test_every_event_has_one_end_whatever_comes_in_whatever_order(arrivals: Sequ
         world.offer(Family.WEB_VISITS, partition, value)
     assert world.fates.get("in", 0) == events
     assert world.fates.get("counted", 0) == counted(world.outputs)
+    assert filtered_fates(world.fates) == filtered(world.outputs)

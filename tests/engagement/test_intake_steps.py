@@ -22,6 +22,8 @@ from tests.engagement.intake_world import (
     KEY,
     NOON,
     counted,
+    filtered,
+    filtered_fates,
     intent,
     new_intake,
     record,
@@ -104,6 +106,7 @@ def test_every_record_has_exactly_one_fate_and_dead_ones_keep_their_bytes(record
     assert adds_up(fates)
     assert {fate.partition(":")[0] for fate in fates} <= {"in", "counted", "waiting", "filtered", "dead", "visitors", "derived", *APART}
     assert fates["counted"] == counted(outputs)
+    assert filtered_fates(fates) == filtered(outputs)
     assert fates["rerouted"] + fates["to_visitor"] + fates["derived"] == sum(
         output.topic in {family.value for family in Family} for output in outputs
     )

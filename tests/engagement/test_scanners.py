@@ -47,7 +47,8 @@ def test_with_zero_seconds_nothing_is_too_soon() -> None:
 
 def test_a_scanner_tells_nothing_of_a_visitor() -> None:
     click = intent(visitor_id="v1", sent_at="2025-01-01T11:58:59Z")
-    assert fate_of(record(Family.INTENT_SIGNALS, click)) == ("filtered:scanner", [])
+    fate, outputs = fate_of(record(Family.INTENT_SIGNALS, click))
+    assert (fate, {output.topic for output in outputs}) == ("filtered:scanner", {"filtered-events"})
 
 
 def test_an_instant_without_an_offset_is_refused() -> None:

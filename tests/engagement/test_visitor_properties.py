@@ -10,7 +10,7 @@ from engagement.events import Family
 from engagement.fates import adds_up
 from engagement.machine import POSITION_KEY, PlainRecord
 from engagement.rulebook import Rulebook
-from tests.engagement.intake_world import DAY, IDENTITY, NOON, entries, intent, record, steps
+from tests.engagement.intake_world import DAY, IDENTITY, NOON, entries, filtered, filtered_fates, intent, record, steps
 from tests.engagement.visitor_world import World, book, counts_of, known, seen, unlinked
 
 FAMILY = "{acme.example: holding.example, beta.example: holding.example}"
@@ -183,6 +183,8 @@ def test_state_that_is_ahead_of_its_position_makes_nothing_lost_or_double(
         "derived",
     ):  # the rest is counted as far as rows that are ahead can tell
         assert again.fates.get(fate) == whole.fates.get(fate)
+    recorded = filtered([output for output in once if b'"undo"' not in (output.value or b"")])
+    assert all(count <= recorded[fate] for fate, count in filtered_fates(again.fates).items())
 
 
 def test_a_moved_visit_is_the_same_whenever_it_is_moved() -> None:

@@ -146,3 +146,8 @@ def test_rows_ahead_of_their_position_say_what_was_too_fast() -> None:
     (step,) = steps(again.intake, records)
     assert entries(step.outputs) == []
     assert again.fates == whole.fates == {"in": 4, "counted": 1, "filtered:rate": 3, "identify": 1}
+
+
+@pytest.mark.parametrize(("visits", "most"), [(100, 60), (60, 60), (59, 0)])
+def test_where_less_is_remembered_than_a_person_may_open_no_rate_is_set_unless_it_is_said(visits: int, most: int) -> None:
+    assert book(visitors=f"{{visits: {visits}}}").visitors.most_pages == most

@@ -13,7 +13,7 @@ from engagement.machine import Output, PlainRecord, Step
 from engagement.records import Signal, Update
 from engagement.rulebook import Rulebook, load_rulebook
 from engagement.visitors import is_visitor_key, waiting
-from tests.engagement.intake_world import IDENTITY, NOON, counted, entries, record, steps, visit
+from tests.engagement.intake_world import IDENTITY, NOON, counted, entries, filtered, filtered_fates, record, steps, visit
 
 JANE, JOE, BOB = (IDENTITY.person(email) for email in ("jane@acme.example", "joe@acme.example", "bob@beta.example"))
 
@@ -84,6 +84,7 @@ class World:
         assert adds_up(fates), fates
         assert all(count >= 0 for count in fates.values()), fates
         assert fates["counted"] == counted(self.outputs)
+        assert filtered_fates(fates) == filtered(self.outputs)
         assert fates["waiting"] == sum(map(waiting, self.visitors().values()))
 
     def restart(self) -> None:

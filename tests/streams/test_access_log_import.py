@@ -1,21 +1,26 @@
 import gzip
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engagement.errors import Refused
 from engagement.events import WebVisit
 from engagement.identity import NetworkKind
+from streams.history.arrivals import arrivals_by_day
+from streams.history.engine import HistoryReplay
 from streams.history.importing import LogImport, import_
 from streams.history.lines import HistoryLine, read_history
 from streams.history.sorting import LONGEST_LINE, in_order, log_lines
+from streams.identity import make_identity
 from streams.networks.addresses import parse_network
 from streams.networks.lookup import Networks
 from streams.networks.table import Row, Table
+from tests.streams.histories import PARTITIONS, RULEBOOK
 
 
 def entry(
@@ -70,13 +75,6 @@ def test_equal_lines_are_different_events_and_a_second_import_gives_the_same_ids
     first, second = ([visit(line).id for line in imported(entry(), entry())] for _ in range(2))
     assert first == second
     assert len(set(first)) == 2
-
-
-def test_a_known_network_names_the_account() -> None:
-    row = Row(parse_network("203.0.113.0/24"), "acme.com", NetworkKind.COMPANY, 1)
-    networks = Networks([Table([row])])
-    lines = imported(entry(1), entry(2, address="198.51.100.1"), log_import=LogImport("access.log", networks=networks))
-    assert [visit(line).account for line in lines] == ["acme.com", None]
 
 
 def test_an_unreadable_line_is_kept_and_received_with_the_line_before() -> None:
@@ -143,6 +141,62 @@ def test_every_line_ends_in_one_place(lines: list[bytes]) -> None:
     assert written == log_import.visits + log_import.raw
 
 
+NETWORKS = Networks(
+    [
+        Table(
+            Row(parse_network(f"{address}/32"), domain, kind, line)
+            for line, (address, domain, kind) in enumerate(
+                [
+                    ("198.51.100.1", "acme.com", NetworkKind.COMPANY),
+                    ("198.51.100.2", None, NetworkKind.ISP),
+                    ("198.51.100.3", None, NetworkKind.DATA_CENTRE),
+                    ("198.51.100.4", None, NetworkKind.OWN),
+                ],
+                1,
+            )
+        )
+    ]
+)
+IDENTITY = make_identity(partitions=PARTITIONS, secret=b"secret", key_id="k1", networks=NETWORKS)
+GOOGLEBOT = "Googlebot/2.1 (+http://www.google.com/bot.html)"
+ENDS = [
+    ("counted", entry(address="198.51.100.1")),
+    ("waiting", entry()),
+    ("waiting", entry(address="198.51.100.2")),
+    ("waiting", entry(address="client.provider.example")),
+    ("filtered:robot", entry(agent=GOOGLEBOT)),
+    ("filtered:robot", entry(address="198.51.100.1", request="GET /style.css HTTP/1.1", agent=GOOGLEBOT)),
+    ("filtered:asset", entry(address="198.51.100.1", request="GET /style.css HTTP/1.1")),
+    ("filtered:ignored_url", entry(request="GET /careers/42 HTTP/1.1")),
+    ("filtered:data_centre", entry(address="198.51.100.3")),
+    ("filtered:own_network", entry(address="198.51.100.4")),
+    ("dead:malformed_json", b"torn\n"),
+    ("client_error", entry(status=404)),
+    ("server_error", entry(status=503)),
+    ("redirect", entry(status=301)),
+    ("partial", entry(status=206)),
+    ("no_content", entry(status=204)),
+    ("method", entry(request="HEAD / HTTP/1.1")),
+    ("no_request", entry(request="\\x16\\x03\\x01")),
+    ("blank", b"\n"),
+    ("too_long", b"y" * LONGEST_LINE + b"\n"),
+]
+"""What becomes of a line in the end, and the line."""
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(ENDS), max_size=40))
+def test_counted_waiting_filtered_and_left_out_lines_add_up_to_the_log(lines: list[tuple[str, bytes]]) -> None:
+    lines = [*ENDS, *lines]
+    log_import, replay = LogImport("access.log"), HistoryReplay(partitions=PARTITIONS, rulebook=RULEBOOK, identity=IDENTITY)
+    history = imported(*(line for _, line in lines), log_import=log_import)
+    for day, arrivals in arrivals_by_day(history, PARTITIONS):
+        replay.begin(day)
+        replay.receive(arrivals)
+    ends = {fate: count for fate, count in replay.fates.items() if fate not in {"in", "rerouted"}}
+    assert Counter(ends) + log_import.left_out == Counter(end for end, _ in lines)
+
+
 def test_what_is_left_out_is_counted_by_reason() -> None:
     log_import = LogImport("access.log")
     assert imported(entry(status=404), entry(status=302), b"\n", b"y" * LONGEST_LINE + b"\n", log_import=log_import) == []
@@ -167,9 +221,8 @@ def test_the_command_reads_gzip_writes_a_file_and_accounts_for_every_line(tmp_pa
     log, output = tmp_path / "access.log.gz", tmp_path / "history.jsonl.gz"
     log.write_bytes(gzip.compress(entry(2) + b"torn\n" + entry(1, status=404)))
     result = CliRunner().invoke(import_, ["access-log", str(log), "-o", str(output)])
-    counts, hint = result.output.splitlines()
+    (counts,) = result.output.splitlines()
     assert counts == f"{log}: 3 lines = 1 visits + 1 unreadable (kept for the dead letters) + 1 left out (1 client_error)"
-    assert hint.startswith("no --networks")
     assert len(list(read_history(gzip.decompress(output.read_bytes()).splitlines(), "h"))) == 2
 
 

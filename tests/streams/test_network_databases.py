@@ -12,6 +12,7 @@ from engagement.errors import Refused
 from engagement.identity import Network, NetworkKind
 from streams.networks.files import read_networks
 from streams.networks.maxmind import owner_of
+from tests.streams.owners import company
 
 ACME = {"domain": "acme.com"}
 
@@ -86,7 +87,7 @@ def test_a_mapped_address_is_the_one_it_maps(path: Path) -> None:
 
 def test_a_database_of_ipv4_alone_knows_no_other_address(path: Path) -> None:
     networks = read_networks([database(path, {"192.0.2.0/24": ACME}, ip_version=4)])
-    assert networks.company("192.0.2.1") == "acme.com"
+    assert company(networks, "192.0.2.1") == "acme.com"
     assert networks.find("2001:db8::1") is None
 
 
@@ -95,8 +96,18 @@ def test_tables_and_databases_are_one_where_the_longest_network_decides(path: Pa
     table = tmp_path / "networks.csv"
     table.write_text("192.0.2.0/25,longer.example\n198.51.100.0/24,equal.example\n203.0.113.0/24,other.example\n")
     addresses = ("192.0.2.1", "192.0.2.129", "198.51.100.1", "203.0.113.1")
-    assert list(map(read_networks([path, table]).company, addresses)) == ["longer.example", "acme.com", "acme.com", "other.example"]
-    assert list(map(read_networks([table, path]).company, addresses)) == ["longer.example", "acme.com", "equal.example", "other.example"]
+    assert [company(read_networks([path, table]), address) for address in addresses] == [
+        "longer.example",
+        "acme.com",
+        "acme.com",
+        "other.example",
+    ]
+    assert [company(read_networks([table, path]), address) for address in addresses] == [
+        "longer.example",
+        "acme.com",
+        "equal.example",
+        "other.example",
+    ]
 
 
 def test_what_a_database_is_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -130,7 +141,7 @@ def test_damage_that_shows_only_in_a_look_up_is_refused_there(path: Path) -> Non
     database(path, {"192.0.2.0/24": ACME, "2001:db8::/32": {"domain": "six.com"}})
     path.write_bytes(path.read_bytes().replace(b"six.com", b"\xff\xff\xff.com"))
     networks = read_networks([path])
-    assert networks.company("192.0.2.1") == "acme.com"
+    assert company(networks, "192.0.2.1") == "acme.com"
     with pytest.raises(Refused, match=rf"{path}: is damaged where 2001:db8::1 stands; fetch it again"):
         networks.find("2001:db8::1")
 

@@ -14,6 +14,7 @@ from streams.networks.addresses import parse_address, parse_network
 from streams.networks.files import read_networks
 from streams.networks.lookup import NO_NETWORKS, Networks
 from streams.networks.table import Row, Table
+from tests.streams.owners import company
 
 
 def networks_of(*rows: tuple[str, str]) -> Networks:
@@ -31,34 +32,34 @@ def test_the_longest_network_decides_whatever_the_order() -> None:
         ("0.0.0.0/0", "everybody.example"),
         ("203.0.113.200/32", "one.example"),
     )
-    owners = [networks.company(f"203.0.113.{host}") for host in (1, 129, 199, 200, 201, 255)]
+    owners = [company(networks, f"203.0.113.{host}") for host in (1, 129, 199, 200, 201, 255)]
     assert owners == ["wide.example", "half.example", "half.example", "one.example", "half.example", "half.example"]
-    assert networks.company("203.0.114.0") == networks.company("203.0.112.255") == "everybody.example"
+    assert company(networks, "203.0.114.0") == company(networks, "203.0.112.255") == "everybody.example"
 
 
 def test_neighbours_within_a_network_end_where_they_end() -> None:
     neighbours = [(f"192.0.2.{first}/28", f"n{first}.example") for first in range(0, 160, 16)]
     networks = networks_of(("192.0.2.0/24", "wide.example"), ("192.0.0.0/23", "before.example"), *neighbours)
-    owners = [networks.company(f"192.0.2.{host}") for host in range(256)]
+    owners = [company(networks, f"192.0.2.{host}") for host in range(256)]
     assert owners == [f"n{host // 16 * 16}.example" for host in range(160)] + ["wide.example"] * 96
 
 
 def test_both_families_have_their_networks() -> None:
     networks = networks_of(("2001:db8:1::/48", "six.example"), ("192.0.2.0/24", "four.example"))
-    assert networks.company("2001:db8:1::77") == "six.example"
-    assert networks.company("2001:db8:2::77") is None
-    assert networks.company("192.0.2.77") == "four.example"
-    assert networks.company("32.1.13.184") is None  # begins with the bits of 2001:db8
+    assert company(networks, "2001:db8:1::77") == "six.example"
+    assert company(networks, "2001:db8:2::77") is None
+    assert company(networks, "192.0.2.77") == "four.example"
+    assert company(networks, "32.1.13.184") is None  # begins with the bits of 2001:db8
 
 
 def test_all_of_one_family_is_nothing_of_the_other() -> None:
-    assert networks_of(("::/0", "six.example")).company("192.0.2.1") is None
-    assert networks_of(("0.0.0.0/0", "four.example")).company("2001:db8::1") is None
+    assert company(networks_of(("::/0", "six.example")), "192.0.2.1") is None
+    assert company(networks_of(("0.0.0.0/0", "four.example")), "2001:db8::1") is None
 
 
 def test_a_mapped_address_is_the_one_it_maps() -> None:
     networks = networks_of(("192.0.2.0/24", "four.example"), ("::/0", "six.example"))
-    assert networks.company("::ffff:192.0.2.1") == networks.company("::FFFF:c000:201") == "four.example"
+    assert company(networks, "::ffff:192.0.2.1") == company(networks, "::FFFF:c000:201") == "four.example"
 
 
 @pytest.mark.parametrize("text", ["crawler.host.example", "", "192.0.2.1:443", "[2001:db8::1]", "192.0.2.1 ", "\x00", "\udcff", "::1%eth0"])
@@ -131,8 +132,8 @@ def test_over_files_the_longest_network_decides_and_of_equal_ones_the_file_named
     second.write_text("192.0.2.0/25,second.example\n198.51.100.0/24,second.example\n203.0.113.0/24,second.example\n")
     networks = read_networks([first, second])
     addresses = ("192.0.2.1", "192.0.2.129", "198.51.100.1", "203.0.113.1")
-    assert [networks.company(address) for address in addresses] == ["second.example", "first.example", "first.example", "second.example"]
-    assert read_networks([second, first]).company("198.51.100.1") == "second.example"
+    assert [company(networks, address) for address in addresses] == ["second.example", "first.example", "first.example", "second.example"]
+    assert company(read_networks([second, first]), "198.51.100.1") == "second.example"
 
 
 def test_an_identity_knows_the_networks_that_it_is_given() -> None:

@@ -8,6 +8,7 @@ from engagement.errors import Refused
 from engagement.identity import Network, NetworkKind
 from streams.networks import table_file
 from streams.networks.files import read_networks
+from tests.streams.owners import company
 
 
 @pytest.fixture
@@ -42,9 +43,9 @@ def test_other_kinds_may_go_without_a_domain(table: Path, kind: NetworkKind) -> 
 def test_only_a_company_s_address_has_a_company(table: Path) -> None:
     table.write_text("192.0.2.0/24,acme.com\n198.51.100.0/24,provider.example,isp\n")
     networks = read_networks([table])
-    assert networks.company("192.0.2.1") == "acme.com"
-    assert networks.company("198.51.100.1") is None
-    assert networks.company("203.0.113.1") is None
+    assert company(networks, "192.0.2.1") == "acme.com"
+    assert company(networks, "198.51.100.1") is None
+    assert company(networks, "203.0.113.1") is None
 
 
 def test_a_domain_is_kept_in_its_one_form(table: Path) -> None:

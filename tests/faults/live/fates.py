@@ -1,4 +1,4 @@
-"""Every event that lies in an input topic against its one fate: in the log once, dead once, or counted as filtered.
+"""Every event that lies in an input topic against its one fate: in the log once, dead once, or counted and recorded as filtered.
 
 Where delivery is at least once the log and the dead letters may hold it again: that is counted, and is no fault.
 """
@@ -10,13 +10,16 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from engagement.fates import FILTERED
+from engagement.filtered import FilteredEvent
+from engagement.filtered import decode as decode_filtered
 from engagement.intake import IntakePosition
 from engagement.machine import POSITION_KEY, Record
 from streams.connection import Connection
 from streams.delivery import Promise
 from streams.identity import partition_of
 from streams.reading import read_to_end, reader
-from streams.topics import CHANGELOGS, DEAD_LETTERS, INPUTS, Environment
+from streams.topics import CHANGELOGS, DEAD_LETTERS, FILTERED_EVENTS, INPUTS, Environment
 from tests.faults.live.load import COUNTED, ROBOT, fate_of
 from tests.faults.live.oracle import Oracle
 
@@ -69,6 +72,22 @@ class Fates:
             if names:
                 self.found.append(f"{what}, {sort}: {sorted(names.items())[:5]}")
 
+    def compare_filtered(self, records: Counter[FilteredEvent], counters: Counter[str], *, may_repeat: bool) -> None:
+        """By reason, the records less those that undo are the counters.
+
+        Where delivery is at least once the different records that do not undo are at least as many as are counted: whoever died after
+        the state was written leaves a counter behind that says less, or that does not say what was undone.
+        """
+        due = Counter({fate: count for fate, count in counters.items() if fate.startswith(FILTERED)})
+        found: Counter[str] = Counter()
+        for event, count in records.items():
+            if may_repeat:
+                found[FILTERED + event.reason] += not event.undo
+                self.repeats += count - 1
+            else:
+                found[FILTERED + event.reason] += -count if event.undo else count
+        self.compare("filtered events", due, found & due if may_repeat else found)
+
 
 async def check_fates(
     connection: Connection, environment: Environment, partitions: int, oracle: Oracle, promise: Promise = "exactly_once"
@@ -77,6 +96,7 @@ async def check_fates(
     fates, may_repeat = Fates(), promise == "at_least_once"
     inputs = _Inputs(partitions)
     dead: Counter[str] = Counter()
+    filtered: Counter[FilteredEvent] = Counter()
     counters: Counter[str] = Counter()
     async with reader(connection) as consumer:
         for number in range(partitions):
@@ -86,6 +106,8 @@ async def check_fates(
                         inputs.take(short, record)
             async for records in read_to_end(consumer, TopicPartition(environment.topic(DEAD_LETTERS), number)):
                 dead.update(_death(record) for record in records)
+            async for records in read_to_end(consumer, TopicPartition(environment.topic(FILTERED_EVENTS), number)):
+                filtered.update(decode_filtered(record.value or b"") for record in records)
             position = await _position(consumer, environment, number, may_be_older=may_repeat)
             counters.update(position.fates)
             for short in INPUTS:
@@ -101,6 +123,7 @@ async def check_fates(
         fates.found += [f"in the log again, from the same place: {oracle.repeats}"] * (oracle.repeats > 0)
     fates.compare("dead letters", inputs.dead, dead, may_repeat=may_repeat)
     fates.compare("sent on to the right partition", inputs.astray, inputs.copies, may_repeat=may_repeat)
+    fates.compare_filtered(filtered, counters, may_repeat=may_repeat)
     due = inputs.counters() | {"in": fates.events, COUNTED: fates.counted, "rerouted": fates.rerouted}
     if may_repeat:  # a copy that was sent on twice is a duplicate, and counted so
         due, counters = {COUNTED: fates.counted}, Counter({COUNTED: counters[COUNTED]})

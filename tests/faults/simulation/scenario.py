@@ -20,7 +20,7 @@ IDENTITY = make_identity(partitions=PARTITIONS, secret=_KEY.secret, key_id=_KEY.
 _TEXT = """
     window: 4d
     history_days: 105
-    intake: {dedupe_window: 90d}
+    intake: {dedupe_window: 90d, own_domains: [us.example]}
     signals:
       page: {points: 1, half_life: 1d}
       pricing: {points: 5, half_life: 2d}
@@ -38,6 +38,7 @@ RULEBOOK, OTHER_RULEBOOK = load_rulebook(_TEXT % 5, "first"), load_rulebook(_TEX
 _ACTIVATIONS = ((), (OTHER_RULEBOOK,), (OTHER_RULEBOOK, RULEBOOK))
 _PROGRAM = "v8"
 """A visitor who opens all pages of a day in one minute."""
+OWN_STAFF = "me@us.example"
 ACCOUNTS = ("acme.com", "beta.com", "core.com", "delta.com", "epsilon.com", "zeta.com")
 
 
@@ -139,7 +140,7 @@ def _visit(random: Random, name: str, received: int) -> Event:
         case "email":
             said["email"] = _address(random)
         case "identify":
-            said |= {"type": "identify", "email": _address(random)}
+            said |= {"type": "identify", "email": _address(random) if random.random() < 0.8 else OWN_STAFF}
         case "unlink" | "forget" as type_:
             said["type"] = type_
     arrival = _arrival(random, Family.WEB_VISITS, received, visitor, said | {"id": name})

@@ -8,14 +8,15 @@ from aiokafka.structs import TopicPartition
 
 from engagement.days import iso_day, midnight
 from engagement.events import Family
-from engagement.fates import adds_up
+from engagement.fates import FILTERED, adds_up
+from engagement.filtered import decode as decode_filtered
 from engagement.intake import Intake, IntakePosition
 from engagement.intake_records import SOURCE_HEADER
 from engagement.machine import POSITION_KEY, RESERVED_KEYS, PlainRecord
 from engagement.qualify import Qualify, QualifyPosition
 from engagement.records import DAY_KEY, Day, LogRecord, Signal, Update, decode
 from engagement.visitors import is_visitor_key
-from streams.topics import CHANGELOGS, DEAD_LETTERS, INPUTS, LOG, TIER_CHANGES, Environment
+from streams.topics import CHANGELOGS, DEAD_LETTERS, FILTERED_EVENTS, INPUTS, LOG, TIER_CHANGES, Environment
 from tests.faults.simulation.broker import Broker
 from tests.faults.simulation.scenario import FIRST_DAY, IDENTITY, PARTITIONS, RULEBOOK, Event, Scenario
 
@@ -59,6 +60,13 @@ def _fate_problems(broker: Broker, environment: Environment, events: Sequence[Ev
     letters = sum(1 for number in range(PARTITIONS) for _ in broker.visible(TopicPartition(environment.topic(DEAD_LETTERS), number)))
     if letters != dead:
         yield f"dead letters: {letters}, expected {dead}"
+    filtered: Counter[str] = Counter()
+    for number in range(PARTITIONS):
+        for record in broker.visible(TopicPartition(environment.topic(FILTERED_EVENTS), number)):
+            event = decode_filtered(record.value or b"")
+            filtered[FILTERED + event.reason] += -1 if event.undo else 1
+    if filtered != Counter({fate: count for fate, count in fates.items() if fate.startswith(FILTERED)}):
+        yield f"filtered events: {dict(filtered)}, but the counters are {dict(fates)}"
 
 
 def _intake_problems(broker: Broker, environment: Environment, number: int, made: Counter[_Made]) -> Iterator[str]:
@@ -82,20 +90,24 @@ def _intake_problems(broker: Broker, environment: Environment, number: int, made
 
 
 def _output_problems(broker: Broker, environment: Environment, made: Counter[_Made]) -> Iterator[str]:
-    """The log and the inputs hold what intake must have appended, once."""
+    """The log, the inputs and the filtered events are what intake must have appended, once."""
     found: Counter[_Made] = Counter()
-    for short in (LOG, *INPUTS):
+    for short in (LOG, FILTERED_EVENTS, *INPUTS):
         for number in range(PARTITIONS):
             for record in broker.visible(TopicPartition(environment.topic(short), number)):
-                is_intakes = (
-                    isinstance(decode(record.value or b""), Signal | Update) if short == LOG else SOURCE_HEADER in dict(record.headers)
-                )
-                if is_intakes:
+                if _is_intakes(short, record):
                     found[short, number, record.key, record.value] += 1
     expected = Counter({each: count for each, count in made.items() if each[0] != DEAD_LETTERS})
     if found != expected:
         lost, double = (sorted(each.elements(), key=repr) for each in (expected - found, found - expected))
         yield f"appended by intake: lost {lost}, double {double}"
+
+
+def _is_intakes(short: str, record: PlainRecord) -> bool:
+    """Whether intake appended it, and nobody else."""
+    if short == LOG:
+        return isinstance(decode(record.value or b""), Signal | Update)
+    return short == FILTERED_EVENTS or SOURCE_HEADER in dict(record.headers)
 
 
 def _log_problems(logs: Sequence[Sequence[PlainRecord]], events: Sequence[Event], *, first_day: int) -> Iterator[str]:
