@@ -26,6 +26,10 @@ LOG = "account-log"
 TIER_CHANGES = "tier-changes"
 
 
+PASSED_OVER = ("repeated", "skipped", "not_there")
+"""Fates of log records. This load retracts nothing, and no visit is so late that its account's history has forgotten it."""
+
+
 class Appended(NamedTuple):
     """One record that intake wrote, as short as it can be told from every other."""
 
@@ -102,6 +106,12 @@ class Oracle:
     def read_to(self, number: int, topic: str) -> int:
         """The offset behind the last record that was folded."""
         return self._folds[number].position.next.get(topic, 0)
+
+    @property
+    def passed_over(self) -> int:
+        """How many records of the log said nothing: what came again, and what took out of an account that which it had not."""
+        fates = (fold.position.fates for fold in self._folds)
+        return sum(each.get(fate, 0) for each in fates for fate in PASSED_OVER)
 
     @property
     def due_changes(self) -> int:
