@@ -36,7 +36,7 @@ class Appended(NamedTuple):
     topic: str  # short, like the next
     partition: int
     event: str  # its id
-    digest: bytes  # of key and value
+    digest: str  # of key and value
 
 
 class _Named(msgspec.Struct):
@@ -50,7 +50,7 @@ def appended(topic: str, partition: int, key: bytes | None, value: bytes | None)
     """Name a record that intake wrote into the log or into an input topic: it has a key and a value."""
     assert key is not None
     assert value is not None
-    return Appended(topic, partition, _named(value).id, blake2b(b"%b %b" % (key, value), digest_size=16).digest())
+    return Appended(topic, partition, _named(value).id, blake2b(b"%b %b" % (key, value), digest_size=12).hexdigest())
 
 
 class Oracle:
