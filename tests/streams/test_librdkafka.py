@@ -10,95 +10,40 @@ import asyncio
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 from time import time_ns
-from typing import Any
 
 import msgspec
 import pytest
 from aiokafka.structs import TopicPartition
 
-from engagement.days import MS_PER_DAY, day_of, iso_instant, midnight
+from engagement.days import MS_PER_DAY, day_of, midnight
 from engagement.events import Family
 from engagement.fates import adds_up
 from streams.connection import Connection
-from streams.history.arrivals import Arrival
 from streams.history.engine import HistoryReplay
 from streams.history.live import replay_log
 from streams.history.player import open_player
-from streams.identity import partition_of
 from streams.reading import read_to_end, reader
 from streams.topics import Environment
 from tests.faults.live.load import librdkafka_partition
 from tests.streams.histories import FIRST_DAY, PARTITIONS, Days, new_replay, scores_on
 from tests.streams.live_runs import Live, new_environment, working
-
-VISITORS = 40
-DAYS = 12
-SECOND = 1_000
-Place = Callable[[bytes | None], int]
-
-
-def as_java(key: bytes | None) -> int:
-    assert key is not None
-    return partition_of(key, PARTITIONS)
+from tests.streams.visitor_stories import VISITORS, Event, arriving, as_java, history, story
 
 
 def as_librdkafka(key: bytes | None) -> int:
     return librdkafka_partition(Random(0), key, PARTITIONS)
 
 
-def story(seed: int, visitor: int, *, day: int) -> list[tuple[Family, str, dict[str, Any]]]:
-    """What one visitor does on a day, under its key: visits, and now and then who they are, by one account or another, or are not."""
-    rng = Random(f"{seed}/{visitor}/{day}")
-    name, events = f"v-{visitor}", []
-    for number in range(rng.randrange(5)):
-        said: dict[str, Any] = {"id": f"{name}-{day}-{number}", "visitor_id": name, "url": rng.choice(("/", "/pricing"))}
-        match rng.choices(("nothing", "identify", "mail", "unlink"), (8, 2, 1, 1))[0]:
-            case "identify":
-                said |= {"type": "identify", "email": address(rng, visitor)}
-            case "mail":
-                said["email"] = address(rng, visitor)
-            case "unlink":
-                said["type"] = "unlink"
-        events.append((Family.WEB_VISITS, name, said))
-    return events
-
-
-def address(rng: Random, visitor: int) -> str:
-    """One of two people at one of two accounts; no other visitor has these."""
-    return f"{rng.choice('ab')}@{rng.choice(('old', 'new'))}-{visitor}.example"
-
-
-def signalled(visitor: int, *, day: int) -> list[tuple[Family, str, dict[str, Any]]]:
+def signalled(visitor: int, *, day: int) -> list[Event]:
     """An intent signal amid visits, which says who their visitor is."""
     name, account = f"v-{visitor}", f"new-{visitor}.example"
     visits = [(Family.WEB_VISITS, name, {"id": f"{name}-{day}-{n}", "visitor_id": name, "url": "/pricing"}) for n in range(2)]
     signal = {"id": f"s-{visitor}-{day}", "visitor_id": name, "kind": "webinar", "email": f"a@{account}", "account": account}
     return [visits[0], (Family.INTENT_SIGNALS, account, signal), visits[1]]
-
-
-def arriving(events: Iterable[tuple[Family, str, dict[str, Any]]], start: int, place: Place) -> list[Arrival]:
-    """A second between each and the next."""
-    arrivals = []
-    for number, (family, key, said) in enumerate(events):
-        at = start + number * SECOND
-        value = msgspec.json.encode(said | {"occurred_at": iso_instant(at)})
-        arrivals.append(Arrival(family, place(key.encode()), at, key.encode(), value))
-    return arrivals
-
-
-def history(seed: int, place: Place) -> Days:
-    days: Days = []
-    for day in range(DAYS):
-        rng = Random(f"{seed}/{day}")
-        stories = {visitor: story(seed, visitor, day=day) for visitor in range(VISITORS)}
-        turns = [visitor for visitor, events in stories.items() for _ in events]
-        rng.shuffle(turns)
-        days.append((FIRST_DAY + day, arriving((stories[visitor].pop(0) for visitor in turns), midnight(FIRST_DAY + day), place)))
-    return days
 
 
 def replayed(days: Days) -> tuple[HistoryReplay, dict[bytes, list[bytes]]]:
@@ -172,7 +117,7 @@ def test_what_kcat_sends_is_counted_as_if_the_java_client_had_sent_it(kafka: Con
     async def feed() -> None:
         async with open_player(kafka, environment) as player:
             await player.begin(today)
-            lines = [b"%b\t%b" % (each.key, each.value) for each in arrivals] + [each.value or b"" for each in without_key]
+            lines = [b"%b\t%b" % (each.key or b"", each.value or b"") for each in arrivals] + [each.value or b"" for each in without_key]
             await asyncio.to_thread(kcat, kafka, visits, lines)
             await player.settle()
 
