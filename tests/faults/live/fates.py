@@ -119,7 +119,7 @@ async def check_fates(
     fates.compare("written by intake", undisturbed.appended, written, may_repeat=may_repeat)
     fates.compare("dead letters", inputs.dead, dead, may_repeat=may_repeat)
     fates.compare("sent on to the right partition", inputs.astray, inputs.copies, may_repeat=may_repeat)
-    fates.compare("identify events derived", +inputs.telling, inputs.derived, may_repeat=may_repeat)
+    fates.compare("identify events derived", inputs.telling, inputs.derived, may_repeat=may_repeat)
     if oracle.passed_over and not may_repeat:
         fates.note(f"the accounts pass over {oracle.passed_over} records of the log")
     _compare_credits(fates, inputs, oracle)

@@ -88,7 +88,8 @@ class Inputs:
         self._seen.add(said.id)
         if fate == COUNTED:
             self.countable.add(said.id)
-            self.telling[said.id] += place in self._signals
+            if place in self._signals:
+                self.telling[said.id] = 1
         elif fate == ANONYMOUS:
             assert said.visitor_id is not None
             self.anonymous[said.id] = said.visitor_id
