@@ -19,10 +19,9 @@ from engagement.qualify import Qualify
 from engagement.records import Signal, Update, decode
 from engagement.rulebook import Rulebook
 from engagement.visitors import is_visitor_key
-from streams.topics import DEAD_LETTERS, Environment
+from streams.topics import INPUTS, LOG, Environment
 
 BATCH = 5_000
-LOG = "account-log"
 TIER_CHANGES = "tier-changes"
 
 
@@ -139,7 +138,7 @@ class IntakeOracle:
             self.appended.update(
                 appended(output.topic, number if output.partition is None else output.partition, output.key, output.value)
                 for output in step.outputs
-                if output.topic != DEAD_LETTERS
+                if output.topic in (LOG, *INPUTS)
             )
             rows |= {key: row for key, row in step.changelog.items() if row is not None and is_visitor_key(key)}
             for key in [key for key, row in step.changelog.items() if row is None]:
