@@ -1,5 +1,6 @@
 """What an event says of its visitor, and whose the visitor's visits are then: the row, the log and the counters follow."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from engagement.fates import COUNTED, Fates
@@ -8,7 +9,7 @@ from engagement.intake_verdict import Verdict
 from engagement.log_entries import LogEntries
 from engagement.records import Read, Source
 from engagement.resolution import Link, Resolver
-from engagement.visitor import Joined, join, unlink
+from engagement.visitor import RATE, Joined, Move, Same, Visit, Visitor, join, unlink
 from engagement.visitors import SEEN_AGAIN, Seen, Visitors
 
 
@@ -40,27 +41,53 @@ class Attribution:
         seen = self._visitors.find(occasion.visitor_id, occasion.received_at, fates)
         if seen is not None and (anew, offset) <= seen.at:
             # State is ahead of its position: what this event did is in the row, in the log and, as far as can be known, in the counters.
-            return verdict.fate if verdict.visit is None else COUNTED
+            if verdict.visit is None:
+                return verdict.fate
+            return f"filtered:{RATE}" if seen.visitor.is_too_fast(verdict.visit) else COUNTED
+        if verdict.fate == "forget":
+            if seen is not None:
+                self._forget(occasion, seen.visitor, entries, fates)
+            return verdict.fate
         link = None if seen is None else seen.visitor.link
         joined = self._joined(link, verdict)
         if verdict.visit is None and joined.link == link and not self._is_due(seen):
             return verdict.fate
         visitor = self._visitors.touch(occasion.visitor_id, seen, (anew, offset), fates)
-        for move in visitor.relink(joined, self._resolver):
+        self._move(visitor.relink(joined, self._resolver), occasion, entries, fates)
+        self._tell(joined.told, occasion, entries)
+        fate = verdict.fate if verdict.visit is None else self._take(verdict.visit, visitor, occasion, entries, fates)
+        self._visitors.bound(visitor, fates)
+        return fate
+
+    def _take(self, visit: Visit, visitor: Visitor, occasion: Occasion, entries: LogEntries, fates: Fates) -> str:
+        """Remember and credit a new visit, or find that its minute is a program's; gives its fate."""
+        if visitor.outruns(visit, self._rule.pages_a_minute):
+            self._move(visitor.forget_minute(visit.minute), occasion, entries, fates)
+            return f"filtered:{RATE}"
+        fate = visitor.remember(visit, self._resolver)
+        if visit.credit is not None:
+            entries.visit(visit, visit.credit, occasion.read)
+        return fate
+
+    @staticmethod
+    def _move(moves: Iterable[Move], occasion: Occasion, entries: LogEntries, fates: Fates) -> None:
+        for move in moves:
             fates.move(move.was, move.now)
             if move.before is not None:
                 entries.visit(move.visit, move.before, occasion.read, undo=True)
             if move.after is not None:
                 entries.visit(move.visit, move.after, occasion.read)
-        for told in joined.told:
-            entries.same(told, occasion.event_id, occasion.occurred_at, occasion.source, occasion.read)
-        fate = verdict.fate
-        if verdict.visit is not None:
-            fate = visitor.remember(verdict.visit, self._resolver)
-            if verdict.visit.credit is not None:
-                entries.visit(verdict.visit, verdict.visit.credit, occasion.read)
-        self._visitors.bound(visitor, fates)
-        return fate
+
+    @staticmethod
+    def _tell(told: Iterable[Same], occasion: Occasion, entries: LogEntries) -> None:
+        for each in told:
+            entries.same(each, occasion.event_id, occasion.occurred_at, occasion.source, occasion.read)
+
+    def _forget(self, occasion: Occasion, visitor: Visitor, entries: LogEntries, fates: Fates) -> None:
+        """Take out all that counts by a visitor, and whom it was said to be."""
+        self._move(visitor.forget(), occasion, entries, fates)
+        self._tell(unlink(visitor.link).told, occasion, entries)
+        self._visitors.drop(occasion.visitor_id)
 
     def _joined(self, link: Link | None, verdict: Verdict) -> Joined:
         if verdict.fate == "unlink":

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-Name = Annotated[str, Field(min_length=1, max_length=256)]
+LONGEST_NAME = 256  # characters
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 Text = Annotated[str, Field(max_length=4096)]
 Whole = Annotated[int, Field(ge=0, le=2**53)]  # what every JSON reader holds exactly
 Attribute = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[float, Field(allow_inf_nan=False)] | Text | list[Text] | None
@@ -36,12 +37,15 @@ class Event(BaseModel):
 class WebVisit(Event):
     """First party. Kafka key: ``visitor_id``.
 
-    A ``page_view``; an ``identify``, which says by ``email`` or ``account`` who the visitor is; or an ``unlink``, which takes that back.
+    A ``page_view``, which may be an act on the page with a ``kind`` of its own (a form begun, a video, a download); an ``identify``, which
+    says by ``email`` or ``account`` who the visitor is; an ``unlink``, which takes that back; or a ``forget``, by which all that is
+    remembered of the visitor goes, and what counted by it no longer does.
     """
 
-    type: Literal["page_view", "identify", "unlink"] = "page_view"
+    type: Literal["page_view", "identify", "unlink", "forget"] = "page_view"
     visitor_id: Name
     url: Text | None = None
+    kind: Name | None = None  # of an act that no URL tells; else the URL has it
     referrer: Text | None = None
     user_agent: Text | None = None
     ip: Name | None = None
@@ -119,7 +123,7 @@ class RetractedEvent(BaseModel):
     occurred_at: AwareDatetime
     kind: Name | None = None
     url: Text | None = None  # of a page view, instead of its kind
-    email: Name | None = None
+    email: Name | None = None  # or the person's keyed hash as the log has it
     topic: Name | None = None
     seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
 
@@ -129,7 +133,7 @@ class Retraction(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-    person: Name | None = None  # an e-mail address
+    person: Name | None = None  # an e-mail address, or the person's keyed hash as the log has it
     events: list[RetractedEvent] = []
     reason: Text | None = None
     author: Name | None = None

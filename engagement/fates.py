@@ -4,6 +4,8 @@
 and what was counted may wait again: `Fates.move`. Apart from these stand `APART`, ``derived`` (``identify`` events that intake made of
 intent signals), ``adapted:events`` (events that it made of records in other formats) and ``visitors:<reason>`` (visitors that were
 forgotten).
+
+What is ``rerouted``, or an intent signal that went ``to_visitor``, ends where the record ends that intake appended for it.
 """
 
 from collections.abc import Mapping
@@ -13,8 +15,11 @@ WAITING = "waiting"
 
 ADAPTED = "adapted"
 
-APART = frozenset({"rerouted", "identify", "unlink", ADAPTED})
-"""Fates of records that are no events to be counted: another one is, or they say who a visitor is."""
+TO_VISITOR = "to_visitor"
+"""Of an intent signal that says nothing but which visitor it is of: a web visit of that one stands for it."""
+
+APART = frozenset({"rerouted", TO_VISITOR, "identify", "unlink", "forget", ADAPTED})
+"""Fates of records that are no events to be counted: another one is, or they are about a visitor."""
 
 
 class Fates:

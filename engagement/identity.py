@@ -11,6 +11,7 @@ from enum import StrEnum
 from unicodedata import normalize
 
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}")
+_PERSON = re.compile(r"[A-Za-z0-9_-]{1,16}\.[0-9a-f]{16}")
 
 
 class NetworkKind(StrEnum):
@@ -31,9 +32,13 @@ class Network:
     prefix: str  # 203.0.113.0/24
 
 
+def nobodys(person: str) -> None:
+    """Find no account: the contact lists of whoever has none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Pure functions: the same argument gives the same answer for as long as the value lives."""
+    """Pure functions: the same argument gives the same answer for as long as the value lives. But for `contact`: lists change."""
 
     host: Callable[[str], str | None]
     """Host -> the one form of all its spellings (``WWW.Bücher.DE.`` -> ``www.xn--bcher-kva.de``); None for what has none."""
@@ -45,8 +50,8 @@ class Identity:
     """Kafka key -> its partition, as the Java client's default partitioner has it."""
     person: Callable[[str], str]
     """Normalized e-mail address -> keyed hash; see `person_hasher`."""
-    contact: Callable[[str], str | None] = lambda _: None
-    """Person, as `person` has it -> the account whose contact list has them; None for one on no list."""
+    contact: Callable[[str], str | None] = nobodys
+    """Person, as `person` has it -> the account whose contact list has them now; None for one on no list. See `engagement.contacts`."""
     key_id: str
     """Of the key under which `person` hashes."""
     free_mail: frozenset[str]
@@ -72,6 +77,11 @@ def person_hasher(secret: bytes, key_id: str) -> Callable[[str], str]:
         return f"{key_id}.{hmac.digest(secret, email.encode(), 'sha256').hex()[:16]}"
 
     return person
+
+
+def is_person(text: str) -> bool:
+    """Whether this has the shape of what `person_hasher` makes, under whichever key."""
+    return _PERSON.fullmatch(text) is not None
 
 
 def normalize_email(text: str, host: Callable[[str], str | None]) -> str | None:

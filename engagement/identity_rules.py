@@ -48,6 +48,7 @@ class VisitorsRule(Part):
     age: Days = 90  # since a visit was received, and since a visitor was seen
     count: Remembered = 250_000  # visitors
     two_accounts: Literal["last", "first"] = "last"  # which of them a visitor belongs to
+    pages_a_minute: Visits = 60  # more of one visitor are a program's; 0: any number may be a person's
 
 
 def identity_complaints(resolve: ResolveRule, visitors: VisitorsRule, history_days: int) -> Iterator[str]:
@@ -61,6 +62,9 @@ def identity_complaints(resolve: ResolveRule, visitors: VisitorsRule, history_da
                 yield f"resolve.parents.{child} = {parent} names an alias; write {resolve.aliases[domain]} for {domain}"
         if child in ancestors(child, resolve.parents):
             yield f"resolve.parents.{child} = {parent} goes in a circle; remove one of its accounts"
+    if visitors.pages_a_minute > visitors.visits:
+        pages = f"visitors.pages_a_minute = {visitors.pages_a_minute}"
+        yield f"{pages} must not exceed visitors.visits = {visitors.visits}, all that is remembered; lower it (0: no limit)"
     if visitors.age > history_days:
         yield f"visitors.age = {visitors.age}d must not exceed history_days = {history_days}; lower it"
 

@@ -17,9 +17,11 @@ another topic or on where a step ends:
 4. What the rulebook and the event itself say (`engagement.intake_verdict`).
 5. What is not dead and has an id that was accepted lately is ``filtered:duplicate`` (`engagement.duplicates`).
 6. A web visit may depend on who its visitor is, or say it (`engagement.attribution`): then earlier visits of that visitor, which waited or
-   were counted, get another fate. What an intent signal says of a visitor goes to that one's partition as an ``identify``.
+   were counted, get another fate. What an intent signal says of a visitor goes to that one's partition as an ``identify``; one that says
+   nothing else goes there itself, as a web visit, and this is its end (``to_visitor``).
 
-No clear address of a person goes into the account log; dead letters and re-appended records hold the original bytes.
+No clear address of a person goes into the account log; dead letters and re-appended records hold the original bytes, and contact lists go
+into a topic of their own (`engagement.contacts`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,15 +32,16 @@ import msgspec
 from engagement.adapters.formats import format_of
 from engagement.adapters.mapping import Mapping as FormatMapping
 from engagement.attribution import Attribution, Occasion
+from engagement.contacts import contact_rows
 from engagement.days import EARLIEST, LATEST, iso_instant
 from engagement.decoding import Dead, Decoded, decode
 from engagement.duplicates import AcceptedIds, family_and_first, vouched
 from engagement.errors import Refused
-from engagement.events import KEY_FIELDS, Family, IntentSignal, WebVisit, key_of
-from engagement.fates import ADAPTED, COUNTED, WAITING, Fates
+from engagement.events import KEY_FIELDS, AccountUpdate, Family, IntentSignal, WebVisit, key_of
+from engagement.fates import ADAPTED, COUNTED, TO_VISITOR, WAITING, Fates
 from engagement.identity import Identity
 from engagement.intake_formats import Foreign, send_on
-from engagement.intake_records import Arrival, arrival, copy_for, dead_letter, derived_identify
+from engagement.intake_records import Arrival, arrival, copy_for, dead_letter, derived_identify, derived_visit
 from engagement.intake_verdict import Judge
 from engagement.log_entries import LogEntries
 from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, Output, Position, Record, Step, Table
@@ -239,19 +242,26 @@ class Intake:
         if verdict.account is not None and verdict.entry is not None:
             entries.own(verdict.account, verdict.above, verdict.entry)
         event = decoded.event
-        if family is Family.INTENT_SIGNALS and verdict.fate == COUNTED:
-            self._tell_visitor(cast("IntentSignal", event), decoded.occurred_at, came, outputs, fates)
+        if family is Family.ACCOUNT_UPDATES and verdict.account is not None:
+            outputs.extend(contact_rows(cast("AccountUpdate", event), verdict.account, self._identity))
+        if family is Family.INTENT_SIGNALS:
+            self._tell_visitor(decoded, verdict.fate, came, outputs, fates)
         if family is not Family.WEB_VISITS or not verdict.concerns_visitor:
             return verdict.fate
         visitor_id = cast("WebVisit", event).visitor_id
         occasion = Occasion(visitor_id, event.id, decoded.occurred_at, came.received_at, came.source, read)
         return self._attribution.settle(occasion, verdict, entries, fates)
 
-    def _tell_visitor(self, signal: IntentSignal, occurred_at: int, came: Arrival, outputs: list[Output], fates: Fates) -> None:
-        """Send on who a visitor is, where an intent signal says it."""
-        if signal.visitor_id is not None:
-            to = self._identity.partition_of(signal.visitor_id.encode())
-            outputs.append(derived_identify(signal, occurred_at, came, to))
+    def _tell_visitor(self, decoded: Decoded, fate: str, came: Arrival, outputs: list[Output], fates: Fates) -> None:
+        """Send on to the visitor's partition what an intent signal says of a visitor: who that is, or else what it did."""
+        signal = cast("IntentSignal", decoded.event)
+        if signal.visitor_id is None:
+            return
+        to = self._identity.partition_of(signal.visitor_id.encode())
+        if fate == TO_VISITOR:
+            outputs.append(derived_visit(signal, decoded.occurred_at, came, to))
+        elif fate == COUNTED:
+            outputs.append(derived_identify(signal, decoded.occurred_at, came, to))
             fates.add("derived")
 
     def _elsewhere(self, record: Record, came: Arrival, key: bytes) -> int | None:

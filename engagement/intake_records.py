@@ -1,15 +1,16 @@
 """The records that intake reads and writes beside the account log: re-appended copies with their headers, events derived, dead letters."""
 
 import re
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from engagement.adapters.outcome import Adapted
 from engagement.days import iso_instant
 from engagement.decoding import Dead
-from engagement.events import Family, IntentSignal
+from engagement.events import LONGEST_NAME, Family, IntentSignal
 from engagement.machine import Output, Record
 from engagement.records import Source
 
@@ -62,16 +63,32 @@ def derived_identify(signal: IntentSignal, occurred_at: int, came: Arrival, part
 
     Its id is drawn from the signal's: where the signal is read again, it is the same, and a duplicate.
     """
+    said = {"id": f"intent-{_digest(signal.id)}", "occurred_at": iso_instant(occurred_at), "type": "identify"}
+    return _of_visitor(said, signal, ("account", "email", "role"), came, partition)
+
+
+def derived_visit(signal: IntentSignal, occurred_at: int, came: Arrival, partition: int) -> Output:
+    """Let an intent signal that says nothing of its account depend on its visitor, as a web visit. ``occurred_at`` in milliseconds.
+
+    A visit has no topic, score or provider: these do not go along. Its id is the signal's, and a repeat's is the same.
+    """
+    event_id = f"intent:{signal.id}"
+    if len(event_id) > LONGEST_NAME:
+        event_id = f"intent:{_digest(signal.id)}"
+    said = {"id": event_id, "occurred_at": iso_instant(occurred_at), "type": "page_view"}
+    return _of_visitor(said, signal, ("kind", "role", "seconds"), came, partition)
+
+
+def _of_visitor(said: dict[str, Any], signal: IntentSignal, more: Sequence[str], came: Arrival, partition: int) -> Output:
+    """Append what an intent signal says of its visitor: ``said``, and ``more`` fields as the signal has them."""
     assert signal.visitor_id is not None
-    said = {
-        "id": f"intent-{blake2b(signal.id.encode(), digest_size=16).hexdigest()}",
-        "occurred_at": iso_instant(occurred_at),
-        "type": "identify",
-        "visitor_id": signal.visitor_id,
-    }
-    said |= {name: text for name in ("account", "email", "role") if (text := getattr(signal, name)) is not None}
+    said |= {name: value for name in ("visitor_id", *more) if (value := getattr(signal, name)) is not None}
     key = signal.visitor_id.encode()
     return Output(Family.WEB_VISITS.value, key, msgspec.json.encode(said), partition, _headers(came), came.received_at)
+
+
+def _digest(event_id: str) -> str:
+    return blake2b(event_id.encode(), digest_size=16).hexdigest()
 
 
 def adapted_copy(each: Adapted, came: Arrival, partition: int) -> Output:

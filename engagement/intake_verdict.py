@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from engagement.days import day_of
 from engagement.decoding import Dead, Decoded, ms_of
 from engagement.events import AccountUpdate, Family, IntentSignal, WebVisit
-from engagement.fates import COUNTED, WAITING
-from engagement.identity import Identity, Network, NetworkKind
-from engagement.pages import DEFAULT_KIND, Pages
+from engagement.fates import COUNTED, TO_VISITOR, WAITING
+from engagement.identity import Identity, Network, NetworkKind, is_person
+from engagement.pages import DEFAULT_KIND, Page, Pages
 from engagement.records import Read, Signal, Source, Update
-from engagement.resolution import BY_ITSELF, OWN_DOMAIN, UNRESOLVED, Evidence, Found, Link, Resolver
+from engagement.resolution import BY_ITSELF, OWN_DOMAIN, UNRESOLVED, Attempt, Evidence, Found, Link, Resolver
 from engagement.rulebook import Rulebook
 from engagement.update_reader import UpdateReader, read_address
 from engagement.visitor import Visit
@@ -26,7 +26,7 @@ OPTED_OUT = "opted_out"
 class Verdict(NamedTuple):
     """The fate of an event that is not dead; one that is counted by itself also has its account and what goes into its log."""
 
-    fate: str  # "counted", "waiting" (its visitor's), "filtered:<reason>", "identify" or "unlink"
+    fate: str  # "counted", "waiting" (its visitor's), "filtered:<reason>", "identify", "unlink", "forget" or "to_visitor"
     account: str | None = None
     above: tuple[str, ...] = ()  # further accounts that a signal goes to
     entry: Signal | Update | None = None
@@ -35,8 +35,8 @@ class Verdict(NamedTuple):
 
     @property
     def concerns_visitor(self) -> bool:
-        """Whether it says, takes back, or depends on who the visitor is."""
-        return self.said is not None or self.visit is not None or self.fate == "unlink"
+        """Whether it says, takes back, or depends on who the visitor is; or that the visitor is to be forgotten."""
+        return self.said is not None or self.visit is not None or self.fate in {"unlink", "forget"}
 
 
 class Circumstances(NamedTuple):
@@ -99,8 +99,8 @@ class Judge:
 
     def _visit(self, visit: WebVisit, circumstances: Circumstances) -> Verdict:
         email = self._email(visit)
-        if visit.type == "unlink":
-            return Verdict("unlink")
+        if visit.type in {"unlink", "forget"}:
+            return Verdict(visit.type)
         if visit.user_agent is not None and self._identity.is_robot(visit.user_agent):
             raise _Filtered("robot")
         network = self._network(visit)
@@ -133,19 +133,31 @@ class Judge:
         """Judge a visit. ``forgotten``: why it counts only under what it says itself, and is never remembered; None: it may be."""
         if visit.type == "identify":
             return Verdict(f"filtered:{OPTED_OUT}" if forgotten == OPTED_OUT else "identify")
-        page = self._pages.look_up(visit.url or "")
+        page = Page() if visit.url is None and visit.kind is not None else self._pages.look_up(visit.url or "")
         if page.filtered is not None:
             return Verdict(f"filtered:{page.filtered}")
+        kind = self._kind(visit, page)
+        if forgotten is None:
+            return self._dependent(visit, kind, evidence, circumstances)
+        found, why_not = self.resolver.resolve(evidence._replace(network=None), self.resolver.order)
+        if found is None:
+            return Verdict(f"filtered:{OWN_DOMAIN if why_not == OWN_DOMAIN else forgotten}")
+        return self._signal(visit, kind, found, circumstances)
+
+    def _kind(self, visit: WebVisit, page: Page) -> str:
+        """Name what a visit is: the act that it says itself, else what its page is. Raises `Dead` (``unknown_kind``)."""
+        if visit.kind is not None:
+            return self._known(visit.kind)
         if page.kind is None:
             raise Dead(
                 "unknown_kind", f"url = {visit.url!r}: no kind of the rulebook has it in its urls, and there is no kind {DEFAULT_KIND!r}"
             )
-        if forgotten is None:
-            return self._dependent(visit, page.kind, evidence, circumstances)
-        found, why_not = self.resolver.resolve(evidence._replace(network=None), self.resolver.order)
-        if found is None:
-            return Verdict(f"filtered:{OWN_DOMAIN if why_not == OWN_DOMAIN else forgotten}")
-        return self._signal(visit, page.kind, found, circumstances)
+        return page.kind
+
+    def _known(self, kind: str) -> str:
+        if kind not in self._kinds:
+            raise Dead("unknown_kind", f"kind = {kind!r}: the rulebook's signals have no such kind")
+        return kind
 
     def _dependent(self, visit: WebVisit, kind: str, evidence: Evidence, circumstances: Circumstances) -> Verdict:
         """Judge a visit that depends on who the visitor is, unless a method before that one settles it."""
@@ -172,16 +184,17 @@ class Judge:
 
     def _intent(self, signal: IntentSignal, circumstances: Circumstances) -> Verdict:
         email = self._email(signal)
-        if signal.kind not in self._kinds:
-            raise Dead("unknown_kind", f"kind = {signal.kind!r}: the rulebook's signals have no such kind")
-        if signal.score is not None and signal.score < self._min_scores[signal.kind]:
+        kind = self._known(signal.kind)
+        if signal.score is not None and signal.score < self._min_scores[kind]:
             raise _Filtered("below_min_score")
         if signal.sent_at is not None and self._is_scanner(circumstances.occurred_at, ms_of(signal.sent_at)):
             raise _Filtered("scanner")
+        if signal.visitor_id is not None and signal.account is None and email is None and self.resolver.remembers:
+            return Verdict(TO_VISITOR)
         found, why_not = self.resolver.resolve(self._evidence(signal.account, email), self.resolver.order)
         if found is None:
             raise _Filtered(why_not)
-        return self._signal(signal, signal.kind, found, circumstances, topic=signal.topic, score=signal.score)
+        return self._signal(signal, kind, found, circumstances, topic=signal.topic, score=signal.score)
 
     def _is_scanner(self, occurred_at: int, sent_at: int) -> bool:
         """Whether it occurred too soon after the mail was sent for a person; before that is too soon as well, for clocks differ."""
@@ -227,7 +240,7 @@ class Judge:
 
     def _update(self, update: AccountUpdate, circumstances: Circumstances) -> Verdict:
         fields = self._updates.read(update)
-        account, why_not = self.resolver.account_named(update.account)
+        account, why_not = self._account_of(update)
         if why_not == UNRESOLVED:
             raise Dead("invalid", f"account = {update.account!r}: Input should be a registrable domain")
         if account is None:
@@ -242,3 +255,15 @@ class Judge:
             rulebook=self._version,
         )
         return Verdict(COUNTED, account=account, entry=entry)
+
+    def _account_of(self, update: AccountUpdate) -> Attempt:
+        """Say whose an update is.
+
+        One that retracts a person by hash names the account as the log has it: what was counted there stays there, whether it is
+        an alias of another by now, or no account any more.
+        """
+        retracted = None if update.retract is None else update.retract.person
+        if retracted is None or not is_person(retracted):
+            return self.resolver.account_named(update.account)
+        account = self._identity.registrable(update.account)
+        return Attempt(None, UNRESOLVED) if account is None else Attempt(account)

@@ -6,7 +6,7 @@ from engagement import records
 from engagement.days import EARLIEST, LATEST, day_of, iso_day, parse_day, to_ms
 from engagement.decoding import Dead
 from engagement.events import AccountUpdate, Contact, Event, Pin, RetractedEvent, Retraction
-from engagement.identity import Identity, normalize_email
+from engagement.identity import Identity, is_person, normalize_email
 from engagement.pages import Pages
 from engagement.records import Said
 from engagement.rulebook import Rulebook
@@ -56,7 +56,7 @@ class UpdateReader:
 
     def _retraction(self, said: Retraction) -> records.Retraction:
         return {
-            "person": None if said.person is None else self._person("retract.person", said.person),
+            "person": None if said.person is None else self._known("retract.person", said.person),
             "events": [self._retracted(f"retract.events.{n}", event) for n, event in enumerate(said.events)],
             "reason": said.reason,
             "author": said.author,
@@ -71,10 +71,14 @@ class UpdateReader:
             "id": event.id,
             "kind": kind,
             "day": _checked_day(f"{path}.occurred_at", day_of(to_ms(event.occurred_at))),
-            "person": None if event.email is None else self._person(f"{path}.email", event.email),
+            "person": None if event.email is None else self._known(f"{path}.email", event.email),
             "topic": event.topic,
             "seconds": event.seconds,
         }
+
+    def _known(self, path: str, said: str) -> str:
+        """Give the hash of a person who is named by an address, or by the hash itself, under whichever key."""
+        return said if is_person(said) else self._person(path, said)
 
     def _person(self, path: str, said: str) -> str:
         return self._identity.person(read_address(path, said, self._identity))

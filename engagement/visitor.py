@@ -8,8 +8,13 @@ on the link alone, not on when it came.
 A visitor known under two e-mail addresses of one account is one person, the one that was said first; the account is told so. Which of two
 *accounts* a visitor belongs to is the rulebook's choice, the last or the first. Own staff are a link without an account: their visits are
 credited to nobody.
+
+A program opens more pages in a minute than a person does. The remembered visits of that minute, by when they occurred, tell it: with one
+too many, all of them are taken out and forgotten, and the row notes the minute. So it makes no difference which of them came first or when
+the visitor was known, and no link brings them back.
 """
 
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -18,8 +23,20 @@ from engagement.fates import COUNTED, WAITING
 from engagement.identity_rules import VisitorsRule
 from engagement.resolution import OWN_DOMAIN, Found, Link, Resolver
 
+RATE = "rate"
+"""Of a minute in which the visitor opened more pages than a person does."""
+
 MOST_MERGED = 16
 """E-mail addresses beside the first. Whoever has more is a machine that many use, and the rest stay people of their own."""
+
+_MOST_TOO_FAST = 16
+"""Minutes that a row notes as a program's, the newest of them: visits of one minute seldom come far apart."""
+
+_MS_PER_MINUTE = 60_000
+
+
+FORGOTTEN = "forgotten"
+"""Why a visit counts no longer whose visitor was to be forgotten."""
 
 
 class Visit(msgspec.Struct, array_like=True, gc=False):
@@ -34,6 +51,11 @@ class Visit(msgspec.Struct, array_like=True, gc=False):
     place: tuple[int, int]  # partition and offset of its source
     otherwise: Found | None  # whose it is while the visitor has no link
     credit: Found | None = None  # whose it is now
+
+    @property
+    def minute(self) -> int:
+        """Minutes since 1970, UTC."""
+        return self.occurred_at // _MS_PER_MINUTE
 
 
 class Move(NamedTuple):
@@ -66,6 +88,7 @@ class Visitor(msgspec.Struct, array_like=True, gc=False):
 
     link: Link | None = None
     visits: list[Visit] = []
+    too_fast: tuple[int, ...] = ()  # the newest minutes that were a program's, ascending
 
     def fate(self, visit: Visit) -> str:
         """Where a remembered visit is counted now."""
@@ -78,11 +101,42 @@ class Visitor(msgspec.Struct, array_like=True, gc=False):
         """How many visits wait."""
         return sum(self.fate(visit) == WAITING for visit in self.visits)
 
+    def is_too_fast(self, visit: Visit) -> bool:
+        """Whether a visit is of a minute that is known to be a program's."""
+        return visit.minute in self.too_fast
+
+    def outruns(self, visit: Visit, most: int) -> bool:
+        """Whether a new visit is a program's: of such a minute, or one more than ``most`` (0: any number may be) in its minute."""
+        if most == 0:
+            return False
+        if self.is_too_fast(visit):
+            return True
+        spare = len(self.visits) - most
+        if spare < 0:
+            return False
+        # Visits of other minutes end the search: mostly the oldest are enough.
+        minute = visit.minute
+        others = (each for each in self.visits if each.occurred_at // _MS_PER_MINUTE != minute)
+        return next(islice(others, spare, None), None) is None
+
+    def forget_minute(self, minute: int) -> list[Move]:
+        """Note that a minute is a program's, and forget the visits of it; gives what that changes for them."""
+        if minute not in self.too_fast:
+            self.too_fast = tuple(sorted((*self.too_fast, minute))[-_MOST_TOO_FAST:])
+        gone = [visit for visit in self.visits if visit.minute == minute]
+        if gone:
+            self.visits = [visit for visit in self.visits if visit.minute != minute]
+        return [Move(visit, visit.credit, None, self.fate(visit), f"filtered:{RATE}") for visit in gone]
+
     def remember(self, visit: Visit, resolver: Resolver) -> str:
         """Take a new visit, and credit it; gives its fate."""
         visit.credit = resolver.credited(self.link, visit.otherwise)
         self.visits.append(visit)
         return self.fate(visit)
+
+    def forget(self) -> list[Move]:
+        """Let every visit go, whosever it is; gives what that changes for them."""
+        return [Move(visit, visit.credit, None, self.fate(visit), f"filtered:{FORGOTTEN}") for visit in self.visits]
 
     def relink(self, joined: Joined, resolver: Resolver) -> list[Move]:
         """Take another link; gives what that changes for the visits."""

@@ -43,6 +43,11 @@ def visitor_key(visitor_id: str) -> bytes:
     return _PREFIX + visitor_id.encode()
 
 
+def visitor_id_of(key: bytes) -> str:
+    """Invert `visitor_key`."""
+    return key.removeprefix(_PREFIX).decode()
+
+
 def is_visitor_key(key: bytes) -> bool:
     """Whether `visitor_key` made it."""
     return key.startswith(_PREFIX)
@@ -115,6 +120,10 @@ class Visitors:
         self._let_go(seen.visitor, fates)
         return seen.visitor
 
+    def drop(self, visitor_id: str) -> None:
+        """Forget whom `find` gave, as somebody asked."""
+        self._drop(visitor_key(visitor_id))
+
     def bound(self, visitor: Visitor, fates: Fates) -> None:
         """Once an event is through with whom `touch` gave: let their oldest visits go that are too many."""
         while len(visitor.visits) > self._rule.visits:
@@ -182,6 +191,9 @@ class Visitors:
     def _forget(self, key: bytes, seen: Seen, reason: str, fates: Fates) -> None:
         fates.move(WAITING, f"filtered:{reason}", seen.visitor.waiting)
         fates.add(f"visitors:{reason}")
+        self._drop(key)
+
+    def _drop(self, key: bytes) -> None:
         self._touched.pop(key, None)
         self._gone[key] = None
         self._count -= 1

@@ -3,16 +3,12 @@
 Both are written in one transaction, so wherever the log names a rulebook, ``rulebooks`` has it. Each partition switches at its own record.
 """
 
-import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic
 
 import click
 from aiokafka.structs import TopicPartition
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from engagement.activation import check_restates
 from engagement.errors import Refused
@@ -20,15 +16,11 @@ from engagement.records import ACTIVATION_KEY, SEMANTICS, Activation, Genesis, e
 from engagement.rulebook import Rulebook
 from streams.configuration import newest_rulebook, rulebooks_partition
 from streams.connection import Connection
-from streams.days import IntakeProgress
 from streams.delivery import delivery_of
 from streams.genesis import read_genesis
-from streams.reading import reader
-from streams.topics import CHANGELOGS, LOG, Environment
+from streams.topics import LOG, Environment
 from streams.transaction import Ambiguous, Fenced, Row
-
-PATIENCE = 60.0
-LOOK_AGAIN = 0.2
+from streams.waiting import PATIENCE, partitions_line, wait_until_folded
 
 
 async def run(rulebook: Rulebook, place: str, *, prefix: str, bootstrap: str | None, wait: bool) -> None:
@@ -42,7 +34,7 @@ async def run(rulebook: Rulebook, place: str, *, prefix: str, bootstrap: str | N
     else:
         click.echo(f"rulebook {rulebook.version} is active in environment {prefix!r} already; nothing was written")
     if wait:
-        with _partitions_line(genesis.partitions) as advance:
+        with partitions_line("judging every account anew", genesis.partitions) as advance:
             await wait_until_judged(connection, environment, genesis, advance)
         click.echo(f"every account has been judged by it, after {monotonic() - began:.1f} s")
 
@@ -85,47 +77,6 @@ def _rows(environment: Environment, genesis: Genesis, rulebook: Rulebook) -> dic
 async def wait_until_judged(
     connection: Connection, environment: Environment, genesis: Genesis, advance: Callable[[int], None], *, patience: float = PATIENCE
 ) -> None:
-    """Return when the workers have folded the log as far as it goes now; ``advance`` is told how many partitions are done.
-
-    Raises `Refused` where nothing was folded for ``patience`` seconds.
-    """
-    async with (
-        reader(connection) as committed,
-        reader(connection, "read_uncommitted") as uncommitted,
-        connection.admin() as admin,
-    ):
-        progress = IntakeProgress(
-            environment,
-            genesis.partitions,
-            committed=committed,
-            uncommitted=uncommitted,
-            admin=admin,
-            topics=(LOG,),
-            delivery=delivery_of(genesis),
-        )
-        states = [TopicPartition(environment.topic(CHANGELOGS["qualify"]), number) for number in range(genesis.partitions)]
-        left = dict(await progress.ends())
-        last, moved_at = None, monotonic()
-        while left := {partition: end for partition, end in left.items() if not await progress.has_reached({partition: end})}:
-            advance(genesis.partitions - len(left))
-            reached = await uncommitted.end_offsets(states)  # these move with every slice of accounts, positions only after the last
-            if reached != last:
-                last, moved_at = reached, monotonic()
-            elif monotonic() - moved_at > patience:
-                msg = (
-                    f"environment {environment.prefix!r}: the rulebook is active, but nothing was folded for {patience:g} s; "
-                    f"is a worker running? Start one with `mqa worker{environment.option}`"
-                )
-                raise Refused(msg)
-            await asyncio.sleep(LOOK_AGAIN)
-        advance(genesis.partitions)
-
-
-@contextmanager
-def _partitions_line(partitions: int) -> Iterator[Callable[[int], None]]:
-    """One line on a terminal that says how many partitions are done; nothing where standard error is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("partitions"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("judging every account anew", total=partitions)
-        yield lambda done: progress.update(task, completed=done)
+    """Return when the workers have folded the log as far as it goes now. As `wait_until_folded`, which see."""
+    done = "the rulebook is active"
+    await wait_until_folded(connection, environment, genesis, "qualify", done=done, advance=advance, patience=patience)

@@ -21,6 +21,7 @@ COMMANDS = {
     "replay": "streams.history.replay:replay",
     "explain": "streams.explain.command:explain",
     "resolve": "streams.resolve.command:resolve",
+    "forget": "streams.forget.command:forget",
     "rulebook": "streams.rulebooks:rulebook",
     "schema": "streams.schemas:schema",
     "demo": "streams.demo:demo",

@@ -15,6 +15,7 @@ from engagement.machine import CLOCK_KEY
 from engagement.records import DAY_KEY, Day, encode
 from streams.delivery import Delivery
 from streams.group import committed_offsets
+from streams.reading import read_to_end
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
 from streams.transaction import Row
 
@@ -38,6 +39,16 @@ async def append_day(producer: AIOKafkaProducer, environment: Environment, parti
     rows: dict[TopicPartition, list[Row]] = {TopicPartition(environment.topic(LOG), number): [record] for number in range(partitions)}
     rows[clock_partition(environment)] = [(CLOCK_KEY, b"%d" % day, (), None)]
     await delivery.commit(producer, rows, {}, environment.group)
+
+
+async def last_day_of(consumer: AIOKafkaConsumer, environment: Environment) -> int | None:
+    """Read the last day that was appended; None where none was."""
+    last_day: int | None = None
+    async for records in read_to_end(consumer, clock_partition(environment)):
+        for record in records:
+            if record.key == CLOCK_KEY and record.value is not None:
+                last_day = int(record.value)
+    return last_day
 
 
 class IntakeProgress:

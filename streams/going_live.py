@@ -23,13 +23,13 @@ from engagement.records import DAY_KEY, LIVE_KEY, Day, GoLive, encode
 from streams.clocks import clock_of
 from streams.configuration import rulebooks_partition
 from streams.connection import Connection
-from streams.days import IntakeProgress, clock_partition
+from streams.days import IntakeProgress, clock_partition, last_day_of
 from streams.delivery import delivery_of
 from streams.genesis import read_genesis
 from streams.group import count_members
 from streams.people import refuse_other_people
 from streams.person_key import PersonKey, person_key
-from streams.reading import read_to_end, reader
+from streams.reading import reader
 from streams.topics import INPUTS, LOG, TOPICS, Environment
 from streams.transaction import Ambiguous, Fenced, Row
 
@@ -89,7 +89,7 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
             raise Refused(msg)
         producer = delivery.make_producer(connection, environment.transactional_id("clock", 0))
         await stack.enter_async_context(producer)  # fences a player: the days that it appended until now are final
-        last_day = await _last_day(committed, environment)
+        last_day = await last_day_of(committed, environment)
         if last_day is None:
             msg = f"{name}: no day was played into it; load a history with `mqa baseline FILE{environment.option}` first"
             raise Refused(msg)
@@ -121,15 +121,6 @@ async def switch_to_wall(connection: Connection, environment: Environment, key: 
         except Fenced:
             msg = f"{name}: another `mqa go-live` or `mqa play` came in between; see what it did, then run this again"
             raise Refused(msg) from None
-    return last_day
-
-
-async def _last_day(consumer: Any, environment: Environment) -> int | None:
-    last_day: int | None = None
-    async for records in read_to_end(consumer, clock_partition(environment)):
-        for record in records:
-            if record.key == CLOCK_KEY and record.value is not None:
-                last_day = int(record.value)
     return last_day
 
 

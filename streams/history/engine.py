@@ -6,9 +6,11 @@ between steps do not show in the outcome. Everything is in memory; the log itsel
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from engagement import account
 from engagement.account import AccountState
+from engagement.contacts import CONTACTS, Contacts
 from engagement.days import midnight
 from engagement.events import Family
 from engagement.identity import Identity
@@ -81,7 +83,9 @@ class HistoryReplay:
     """An environment with a played clock, from its genesis on: for each day `begin` it, then `receive` its events."""
 
     def __init__(self, *, partitions: int, rulebook: Rulebook, identity: Identity, batch: int = BATCH) -> None:
-        """``identity`` must be of that many partitions."""
+        """``identity`` must be of that many partitions; its contact lists are those of the history itself."""
+        self._contacts = Contacts()
+        identity = replace(identity, contact=self._contacts.account_of)
         families = {family.value: family for family in Family}
         self.log = LogReplay(partitions=partitions, batch=batch)
         self._intake = [
@@ -111,8 +115,12 @@ class HistoryReplay:
         return [change for number in partitions for change in self.log.fold(number, [self._record(LOG, number, entry)])]
 
     def _resolve(self, arrivals: Iterable[Arrival]) -> list[list[Record]]:
-        """Pass events through intake until none is re-appended any more; what it wrote to the log, by partition."""
+        """Pass events through intake until none is re-appended any more; what it wrote to the log, by partition.
+
+        Contact lists count from the next day on: within one, nothing says which partition comes first.
+        """
         log: list[list[Record]] = [[] for _ in self._intake]
+        lists: list[Output] = []
         waiting: list[list[Record]] = [[] for _ in self._intake]
         for family, partition, received_at, key, value in arrivals:
             event = Output(family.value, key, value, timestamp=received_at)
@@ -126,6 +134,10 @@ class HistoryReplay:
                         log[partition].append(self._record(LOG, partition, output))
                     elif output.topic in _INPUTS:
                         waiting[partition].append(self._record(output.topic, partition, output))
+                    elif output.topic == CONTACTS:
+                        lists.append(output)
+        for row in lists:
+            self._contacts.take(row.key, row.value)
         return log
 
     def _record(self, topic: str, partition: int, output: Output) -> PlainRecord:

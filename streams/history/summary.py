@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from engagement.account import AccountState
-from engagement.fates import COUNTED, WAITING
+from engagement.fates import COUNTED, TO_VISITOR, WAITING
 from engagement.rulebook import BOTTOMS, Rulebook
 
 Funnel = Mapping[str, Mapping[str, int]]
@@ -17,6 +17,8 @@ _APART = {
     "adapted:events": "events were made of those",
     "identify": "said who a visitor is",
     "unlink": "took that back",
+    "forget": "had a visitor forgotten",
+    TO_VISITOR: "intent signals could only be told by their visitor, whose visits stand for them",
     "derived": "intent signals told who a visitor is, and are among those that said it",
     "visitors:expired": "visitors were not seen for too long and forgotten",
     "visitors:beyond_bound": "visitors were too many and forgotten",

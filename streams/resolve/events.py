@@ -7,13 +7,14 @@ import msgspec
 from engagement.days import EARLIEST
 from engagement.decoding import Dead, decode
 from engagement.errors import Refused
-from engagement.events import Family
+from engagement.events import Family, IntentSignal, WebVisit
 from engagement.written import printable
 from streams.genesis import PARTITIONS
 from streams.history.arrivals import Arrival, placed
 from streams.history.lines import read_line
 
 _REMEDY = "write an event as its topic has it (see `mqa schema event web-visits`), or a line of a history"
+_ONLY_VISITS = WebVisit.model_fields.keys() - IntentSignal.model_fields.keys()
 _Object = dict[str, msgspec.Raw]
 _decode = msgspec.json.Decoder(_Object).decode
 
@@ -48,10 +49,10 @@ def read_events(lines: Iterable[bytes], place: str, refused: Callable[[Refused],
 
 
 def _family_of(said: _Object) -> Family:
-    """Tell by its fields which topic an event belongs to."""
-    if "kind" in said:
-        return Family.INTENT_SIGNALS
-    return Family.WEB_VISITS if "visitor_id" in said else Family.ACCOUNT_UPDATES
+    """Tell by its fields which topic an event belongs to. Visits and signals share some, and with no others they mean the same."""
+    if "visitor_id" in said and ("kind" not in said or not _ONLY_VISITS.isdisjoint(said)):
+        return Family.WEB_VISITS
+    return Family.INTENT_SIGNALS if "kind" in said else Family.ACCOUNT_UPDATES
 
 
 def _occurred_at(family: Family, text: bytes) -> int:

@@ -7,6 +7,7 @@ import msgspec
 
 from engagement.adapters.formats import format_of
 from engagement.adapters.mapping import Mapping as FormatMapping
+from engagement.contacts import CONTACTS, Contacts
 from engagement.decoding import decode
 from engagement.events import Family
 from engagement.explain.resolved import Resolved, resolved
@@ -18,6 +19,7 @@ from engagement.machine import Output, PlainRecord
 from engagement.records import Signal, Source, Update
 from engagement.records import decode as decode_entry
 from engagement.rulebook import Rulebook
+from engagement.visitor import RATE
 from streams.genesis import PARTITIONS
 from streams.history.arrivals import Arrival
 from streams.identity import make_identity
@@ -33,7 +35,10 @@ class Resolution:
 
     def __init__(self, rulebook: Rulebook, networks: Networks) -> None:
         key = person_key("played")
-        identity = make_identity(partitions=PARTITIONS, secret=key.secret, key_id=key.key_id, networks=networks)
+        self._contacts = Contacts()
+        identity = make_identity(
+            partitions=PARTITIONS, secret=key.secret, key_id=key.key_id, networks=networks, contact=self._contacts.account_of
+        )
         self._judge = Judge(rulebook, identity)
         self._mapping = FormatMapping() if rulebook.adapters is None else rulebook.adapters
         self._intake = [Intake(families=_FAMILIES, partition=number, rulebook=rulebook, identity=identity) for number in range(PARTITIONS)]
@@ -60,6 +65,9 @@ class Resolution:
             step = intake.step([record], 1)
             intake.accept(step)
             waiting.extend(self._record(output) for output in step.outputs if output.topic in _FAMILIES)
+            for output in step.outputs:
+                if output.topic == CONTACTS:
+                    self._contacts.take(output.key, output.value)
             ended = {fate for fate, count in intake.position.fates.items() if count > before.get(fate, 0)}
             if "rerouted" not in ended:  # else its copy is told
                 yield msgspec.structs.replace(self._told(record, ended, step.outputs), moved=self._count(record, step.outputs))
@@ -77,8 +85,9 @@ class Resolution:
             return Resolved(topic=family.value, fate=min(fate for fate in ended if fate.startswith("filtered:")))
         decoded = decode(family, record.value or b"")
         event = decoded.event
-        if "filtered:duplicate" in ended:
-            return Resolved(topic=family.value, id=event.id, fate="filtered:duplicate")
+        for fate in ("filtered:duplicate", f"filtered:{RATE}"):  # which only the events before it tell
+            if fate in ended:
+                return Resolved(topic=family.value, id=event.id, fate=fate, visitor_id=getattr(event, "visitor_id", None))
         verdict = self._judge.judge(family, decoded, came.received_at, came.source)
         visitor_id = getattr(event, "visitor_id", None)
         link = None if visitor_id is None or family is not Family.WEB_VISITS else self._intake[record.partition].link(visitor_id)

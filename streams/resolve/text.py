@@ -7,9 +7,10 @@ from click import style
 
 from engagement.explain.resolved import SAYS_ITSELF, Answer, Resolved
 from engagement.explain.wording import listed, plain, several
-from engagement.fates import ADAPTED, COUNTED, WAITING
+from engagement.fates import ADAPTED, COUNTED, TO_VISITOR, WAITING
 from engagement.resolution import FREE_MAIL, OWN_DOMAIN, UNRESOLVED
 from engagement.rulebook import Rulebook
+from engagement.visitor import RATE
 from engagement.written import printable
 from streams.history.summary import fates_lines
 
@@ -21,6 +22,7 @@ _NOBODYS = {
     OWN_DOMAIN: "it is of our own staff",
     "opted_out": "its visitor asked not to be tracked",
     "data_centre": "it came from a data centre",
+    RATE: "in that minute its visitor opened more pages than a person does",
 }
 """Why an event is nobody's. The other reasons are of events that are not looked at so closely: robots, duplicates."""
 
@@ -57,7 +59,9 @@ _OTHERS = {
     WAITING: "nobody's so far, it waits until its visitor says who they are",
     "identify": "visitor {visitor} is of {account}",
     "unlink": "visitor {visitor} is nobody's again",
+    "forget": "visitor {visitor} is forgotten",
     ADAPTED: "written in another format, its events follow",
+    TO_VISITOR: "only visitor {visitor} can tell whose, so a visit of that one stands for it and follows",
 }
 """Fate -> what is said of an event that no method found an account for."""
 

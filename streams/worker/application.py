@@ -17,6 +17,7 @@ from engagement.qualify import Qualify
 from engagement.records import Genesis
 from engagement.rulebook import Rulebook
 from streams.connection import Connection
+from streams.contacts import ContactLists
 from streams.delivery import MEANINGS, Delivery, delivery_of
 from streams.group import Acknowledged
 from streams.identity import make_identity
@@ -55,6 +56,7 @@ class WorkerSettings:
     session_timeout: int  # seconds
     person_key: PersonKey
     networks: Networks
+    contact_lists: ContactLists  # read already
 
 
 class EngagementApp(faust.App):
@@ -62,7 +64,8 @@ class EngagementApp(faust.App):
 
     ownership: Ownership
     assignor_of_units: UnitAssignor
-    rulebooks: RulebookWatch | None  # None where it has no intake
+    rulebooks: RulebookWatch | None  # None where it has no intake, like the next
+    contact_lists: ContactLists | None
     health: HealthServer | None
     acknowledged: Acknowledged
     _watch: asyncio.Task[None]
@@ -73,6 +76,8 @@ class EngagementApp(faust.App):
         self._watch = asyncio.create_task(self.ownership.watch(), name="watch")
         if self.rulebooks is not None:
             self.rulebooks.start()
+        if self.contact_lists is not None:
+            self.contact_lists.start(lambda error: self.ownership.failed(None, error))
         if self.health is not None:
             await self.health.start()
             log.info("metrics and health on %s", self.health.address)
@@ -82,6 +87,8 @@ class EngagementApp(faust.App):
         self._watch.cancel()
         if self.rulebooks is not None:
             await self.rulebooks.stop()
+        if self.contact_lists is not None:
+            await self.contact_lists.stop()
         if self.health is not None:
             await self.health.stop()
         await self.acknowledged.stop()
@@ -156,6 +163,7 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
         failed=lambda error: app.ownership.failed(None, error),
     )
     app.rulebooks = rulebooks if "intake" in roles else None
+    app.contact_lists = settings.contact_lists if "intake" in roles else None
     app.ownership = Ownership(
         app,
         roles=roles,
@@ -191,7 +199,13 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
 def _folds(settings: WorkerSettings, rulebooks: RulebookWatch) -> Any:
     families = {settings.environment.topic(family.value): family for family in Family}
     key = settings.person_key
-    identity = make_identity(partitions=settings.genesis.partitions, secret=key.secret, key_id=key.key_id, networks=settings.networks)
+    identity = make_identity(
+        partitions=settings.genesis.partitions,
+        secret=key.secret,
+        key_id=key.key_id,
+        networks=settings.networks,
+        contact=settings.contact_lists.contacts.account_of,
+    )
 
     def make_fold(unit: UnitId) -> Fold:
         role, number = unit

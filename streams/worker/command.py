@@ -16,6 +16,7 @@ from engagement.written import shown
 from streams.clocks import clock_of
 from streams.configuration import newest_rulebook
 from streams.connection import Connection
+from streams.contacts import ContactLists
 from streams.delivery import delivery_of
 from streams.genesis import read_genesis
 from streams.networks.files import networks_option, read_networks
@@ -112,7 +113,7 @@ def worker(**options: Any) -> None:
         handler.addFilter(Seldom("aiokafka"))
     _refuse_odd(options["name"])
     listening = None if options["port"] < 0 else listen(options["host"], options["port"])  # before it waits for anything
-    networks = NO_NETWORKS if options["only"] == "qualify" else read_networks(options["networks"])  # only intake asks whose an address is
+    networks = NO_NETWORKS if options["only"] == "qualify" else read_networks(options["networks"])  # as with contact lists
     settings = asyncio.run(_settings(options)) | {"health": listening, "networks": networks}
 
     # Faust reads sys.argv on import, so only here
@@ -136,6 +137,9 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
     rulebook = await newest_rulebook(connection, environment)
     key = person_key(clock)
     await agree_on_people(connection, environment, genesis.partitions, key, delivery_of(genesis))
+    contact_lists = ContactLists(connection, environment, genesis.partitions)
+    if options["only"] != "qualify":  # only intake asks whose an address is
+        await contact_lists.read()
     return {
         "connection": connection,
         "environment": environment,
@@ -147,6 +151,7 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "limits": Limits(batch=options["batch"], dead_letters=options["dead_letter_limit"], accept_loss=frozenset(options["accept_loss"])),
         "session_timeout": options["session_timeout"],
         "person_key": key,
+        "contact_lists": contact_lists,
     }
 
 

@@ -39,7 +39,7 @@ RULEBOOK = load_rulebook(
     resolve:
       aliases: {acme.test: acme.example}
       parents: {labs.example: firm.example, firm.example: holding.example}
-    visitors: {visits: 3, age: 2d, count: 4}
+    visitors: {visits: 3, age: 2d, count: 4, pages_a_minute: 0}
     stage:
       mqa: {enter: {score: 100}}
     """,

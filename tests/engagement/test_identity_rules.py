@@ -34,6 +34,10 @@ def test_methods_that_cannot_be_meant_are_refused(resolve: str, complaint: str) 
     [
         ("{visits: 1001}", "visitors.visits = 1001 must be a whole number from 0 to 1_000"),
         ("{age: 121d}", "visitors.age = 121d must not exceed history_days = 120; lower it"),
+        (
+            "{visits: 3}",
+            "visitors.pages_a_minute = 60 must not exceed visitors.visits = 3, all that is remembered; lower it (0: no limit)",
+        ),
         ("{two_accounts: both}", "visitors.two_accounts = both must be 'last' or 'first'"),
     ],
 )

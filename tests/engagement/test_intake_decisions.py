@@ -8,7 +8,7 @@ from engagement.days import parse_day
 from engagement.events import Family
 from engagement.machine import Output
 from engagement.records import Update, decode
-from tests.engagement.intake_world import IDENTITY, fate_of, intent, record, update
+from tests.engagement.intake_world import IDENTITY, entries, fate_of, intent, record, update
 
 
 def told(**said: Any) -> tuple[str, list[Output]]:
@@ -64,6 +64,17 @@ def test_a_retraction_carries_what_it_takes_out_and_no_clear_address():
         ("e-17", "pricing", parse_day("2024-12-30"), person),
         ("e-18", "webinar", parse_day("2024-12-30"), person),
     ]
+
+
+def test_a_person_may_be_retracted_by_the_hash_that_the_log_has_under_any_key():
+    assert logged(retract={"person": "k0.0123456789abcdef"})["retract"]["person"] == "k0.0123456789abcdef"
+
+
+@pytest.mark.parametrize("account", ["acme.test", "us.example", "mail.gmail.example"])
+def test_a_person_is_retracted_by_hash_where_they_were_counted_whatever_the_account_is_by_now(account: str):
+    said = update(account=account, retract={"person": "k1.0123456789abcdef"})
+    _, outputs = fate_of(record(Family.ACCOUNT_UPDATES, said))
+    assert [key for key, _ in entries(outputs)] == [".".join(account.split(".")[-2:])]
 
 
 @pytest.mark.parametrize(

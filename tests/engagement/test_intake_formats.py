@@ -77,6 +77,15 @@ def test_a_page_waits_with_its_visitor_and_is_credited_when_a_form_says_who_it_i
     assert signals(world) == {("acme.example", "pricing", NOON), ("acme.example", "webinar", NOON)}
 
 
+def test_an_act_of_nobody_known_waits_with_its_visitor_and_is_credited_when_that_one_says_who_they_are() -> None:
+    world = World()
+    world.offer(Family.WEB_VISITS, 3, call("track", event="Attended", properties={"title": "Pricing explained"}))
+    assert world.fates == {"adapted": 1, "adapted:events": 1, "to_visitor": 1, "in": 1, "waiting": 1}
+    world.offer(Family.WEB_VISITS, 1, call("identify", traits={"email": "jane@acme.example"}))
+    assert world.fates == {"adapted": 2, "adapted:events": 2, "to_visitor": 1, "in": 1, "counted": 1, "identify": 1}
+    assert signals(world) == {("acme.example", "webinar", NOON)}
+
+
 def test_what_is_nothing_to_us_is_filtered_and_what_cannot_be_used_is_dead() -> None:
     world = World()
     world.offer(Family.WEB_VISITS, 0, call("track", event="Other"))
@@ -106,7 +115,7 @@ def signals(world: World) -> set[tuple[str, str, int]]:
     return {(account, entry.kind, entry.received_at) for account, entry in entries(world.outputs) if isinstance(entry, Signal)}
 
 
-SORTS = ("page", "form", "other", "torn", "batch", "login")
+SORTS = ("page", "form", "act", "other", "torn", "batch", "login")
 
 
 @given(st.lists(st.tuples(st.integers(0, PARTITIONS - 1), st.sampled_from(SORTS), st.integers(0, 2))))
@@ -118,6 +127,7 @@ def test_every_event_has_one_end_whatever_comes_in_whatever_order(arrivals: Sequ
         value = {
             "page": call("page", **PAGE, **said),
             "form": call("track", event="Attended", properties={"email": f"p@co{who}.example"}, **said),
+            "act": call("track", event="Attended", **said),
             "other": call("track", event="Other", **said),
             "torn": b"torn",
             "batch": json.dumps({"batch": [json.loads(call("page", **PAGE, **said)), json.loads(call("track", event="Other"))]}).encode(),

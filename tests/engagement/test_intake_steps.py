@@ -104,7 +104,9 @@ def test_every_record_has_exactly_one_fate_and_dead_ones_keep_their_bytes(record
     assert adds_up(fates)
     assert {fate.partition(":")[0] for fate in fates} <= {"in", "counted", "waiting", "filtered", "dead", "visitors", "derived", *APART}
     assert fates["counted"] == counted(outputs)
-    assert fates["rerouted"] + fates["derived"] == sum(output.topic in {family.value for family in Family} for output in outputs)
+    assert fates["rerouted"] + fates["to_visitor"] + fates["derived"] == sum(
+        output.topic in {family.value for family in Family} for output in outputs
+    )
     assert sum(count for fate, count in fates.items() if fate.startswith("dead:")) == len(dead)
     sent = {(r.topic.removeprefix("t."), str(r.offset)): (r.key, r.value) for r in records}
     for letter in dead:

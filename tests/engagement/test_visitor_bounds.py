@@ -6,7 +6,7 @@ from engagement.visitors import SEEN_AGAIN
 from tests.engagement.intake_world import DAY, HOUR
 from tests.engagement.visitor_world import JANE, World, book, known, seen, unlinked
 
-BOUNDS = book(visitors="{visits: 3, age: 2d, count: 2}")
+BOUNDS = book(visitors="{visits: 3, age: 2d, count: 2, pages_a_minute: 0}")
 
 
 def events(world: World) -> str:
@@ -92,7 +92,7 @@ def test_what_a_forgotten_visitor_had_counted_stays() -> None:
 
 
 def test_nobody_may_be_remembered_at_all() -> None:
-    for bounds in ("{visits: 0}", "{count: 0}"):
+    for bounds in ("{visits: 0, pages_a_minute: 0}", "{count: 0}"):
         world = World(book(visitors=bounds)).visit(seen("a"), seen("b", ip="10.0.1.1"), known("who"), seen("c", visitor_id="v2"))
         assert {fate: count for fate, count in world.fates.items() if not fate.startswith("visitors:")} == {
             "in": 3,

@@ -14,14 +14,21 @@ from tests.engagement.intake_world import DAY, IDENTITY, NOON, entries, intent, 
 from tests.engagement.visitor_world import World, book, counts_of, known, seen, unlinked
 
 FAMILY = "{acme.example: holding.example, beta.example: holding.example}"
-BOUNDED = [
-    book(resolve=f"{{parents: {FAMILY}}}", visitors=f"{{visits: 3, age: 2d, count: 2, two_accounts: {rule}}}") for rule in ("last", "first")
-]
-ROOMY = [book(resolve=f"{{parents: {FAMILY}}}", visitors=f"{{visits: 9, age: 9d, two_accounts: {rule}}}") for rule in ("last", "first")]
-ENDLESS = [
-    book(resolve=f"{{parents: {FAMILY}}}", visitors=f"{{visits: 40, age: 120d, two_accounts: {rule}}}") for rule in ("last", "first")
-]
-AFTER_NETWORK = book(resolve="{order: [visitor, network, email]}", visitors="{visits: 9, age: 9d}")
+RULES = [("last", 0), ("first", 0), ("last", 2)]
+"""Which of two accounts a visitor belongs to, and how many pages a minute a person opens."""
+
+
+def books(bounds: str) -> list[Rulebook]:
+    return [
+        book(resolve=f"{{parents: {FAMILY}}}", visitors=f"{{{bounds}, two_accounts: {account}, pages_a_minute: {pages}}}")
+        for account, pages in RULES
+    ]
+
+
+BOUNDED = books("visits: 3, age: 2d, count: 2")
+ROOMY = books("visits: 13, age: 9d")
+ENDLESS = books("visits: 40, age: 120d")
+AFTER_NETWORK = book(resolve="{order: [visitor, network, email]}", visitors="{visits: 13, age: 9d, pages_a_minute: 3}")
 
 PEOPLE = st.sampled_from(
     ["jane@acme.example", "joe@acme.example", "bob@beta.example", "me@us.example", "ann@gmail.example", "x@gmail.example"]
@@ -43,11 +50,15 @@ class Happening:
 
 VISITOR = st.sampled_from(["v1", "v2", "v3"])
 VISITS = st.builds(
-    lambda visitor, ip, url, wish: Happening(is_visit=True, visitor=visitor, said={"ip": ip, "url": url, "gpc": wish}),
+    lambda visitor, ip, url, wish, minute, kind: Happening(
+        is_visit=True, visitor=visitor, said={"ip": ip, "url": url, "gpc": wish, "occurred_at": f"2025-01-01T10:{minute}Z", "kind": kind}
+    ),
     VISITOR,
     ADDRESS,
     st.sampled_from(["/", "/pricing", "/login"]),
     st.sampled_from([None, None, False, True]),
+    st.sampled_from(["00:00", "00:00", "00:59", "01:00"]),
+    st.sampled_from([None, None, "webinar"]),
 )
 SAYINGS = st.one_of(
     st.builds(
@@ -57,6 +68,7 @@ SAYINGS = st.one_of(
     st.builds(lambda visitor: Happening(is_visit=False, visitor=visitor, said={"account": "acme.example"}), VISITOR),
     st.builds(lambda visitor: Happening(is_visit=False, visitor=visitor, said={"type": "unlink"}), VISITOR),
 )
+FORGETTING = st.builds(lambda visitor: Happening(is_visit=False, visitor=visitor, said={"type": "forget"}), VISITOR)
 
 
 @st.composite
@@ -66,12 +78,12 @@ def histories(draw: st.DrawFn) -> list[PlainRecord]:
     for number in range(draw(st.integers(0, 30))):
         now += draw(st.sampled_from([0, 0, 1, DAY // 2, DAY, 2 * DAY + 1]))
         family = draw(st.sampled_from([Family.WEB_VISITS] * 5 + [Family.INTENT_SIGNALS]))
-        happening = draw(VISITS | SAYINGS)
+        happening = draw(VISITS | SAYINGS | FORGETTING)
         occurred_at = {"occurred_at": "2025-01-01T12:00:00Z"}
         value = (
             happening.value(draw(st.integers(0, number)))  # at times an id that came before
             if family is Family.WEB_VISITS
-            else intent(id=f"i{number}", email=draw(PEOPLE), visitor_id=happening.visitor, **occurred_at)
+            else intent(id=f"i{number}", email=draw(PEOPLE | st.none()), visitor_id=happening.visitor, **occurred_at)
         )
         records.append(record(family, value, offset=offsets[family], received_at=now))
         offsets[family] += draw(st.integers(1, 3))
@@ -107,7 +119,7 @@ def test_where_steps_end_and_when_it_restarts_shows_nowhere(
 
 @settings(deadline=None)
 @given(st.lists(VISITS, max_size=8), st.lists(SAYINGS, max_size=5), st.sampled_from([*ROOMY, AFTER_NETWORK]), st.data())
-def test_it_does_not_matter_when_a_visitor_says_who_they_are(
+def test_it_does_not_matter_when_a_visitor_says_who_they_are_or_in_which_order_visits_come(
     visits: list[Happening], sayings: list[Happening], rulebook: Rulebook, data: st.DataObject
 ) -> None:
     values = {id(each): each.value(number) for number, each in enumerate([*visits, *sayings])}
@@ -117,11 +129,11 @@ def test_it_does_not_matter_when_a_visitor_says_who_they_are(
     ):
         mixed.insert(place + sum(not each.is_visit for each in mixed), saying)
     worlds = []
-    for order in ([*sayings, *visits], [*visits, *sayings], mixed):
+    for order in ([*sayings, *visits], [*visits, *sayings], mixed, [*sayings, *data.draw(st.permutations(visits))]):
         world = World(rulebook)
         world.visit(*(values[id(each)] for each in order))
         worlds.append((world.counts(), world.same(), world.fates))
-    assert worlds[0] == worlds[1] == worlds[2]
+    assert worlds[0] == worlds[1] == worlds[2] == worlds[3]
 
 
 @settings(deadline=None)
@@ -162,7 +174,14 @@ def test_state_that_is_ahead_of_its_position_makes_nothing_lost_or_double(
     once = list(dict.fromkeys(outputs))
     assert sorted(map(repr, once)) == sorted(repr(output) for step in made for output in step.outputs)
     assert adds_up(again.fates)
-    for fate in ("in", "waiting", "identify", "unlink", "derived"):  # the rest is counted as far as rows that are ahead can tell
+    for fate in (
+        "in",
+        "waiting",
+        "identify",
+        "unlink",
+        "to_visitor",
+        "derived",
+    ):  # the rest is counted as far as rows that are ahead can tell
         assert again.fates.get(fate) == whole.fates.get(fate)
 
 

@@ -175,6 +175,38 @@ def test_visitors_are_known_as_far_as_the_events_before_tell(networks: tuple[str
     assert last["fate"] == "waiting"
 
 
+def test_a_signal_that_only_its_visitor_can_tell_is_followed_by_the_visit_that_stands_for_it() -> None:
+    ran = run(
+        "--file", "-", given="\n".join(map(json.dumps, [form("1", email=None, visitor_id="v-17"), visit("2", type="identify", email=JANE)]))
+    )
+    assert [line for line in ran.stdout.splitlines() if not line.startswith("    ")][:3] == [
+        "1  1: only visitor v-17 can tell whose, so a visit of that one stands for it and follows",
+        "1  intent:1: nobody's so far, it waits until its visitor says who they are",
+        "2  2: visitor v-17 is of acme.com; 1 earlier visit moves with it",
+    ]
+    assert "1 intent signals could only be told by their visitor" in ran.stdout
+
+
+def test_a_visit_may_have_a_kind_as_a_signal_has() -> None:
+    assert told(of=visit(kind="demo_request", email=JANE))[0] == "e1: acme.com by email, confidence 90"
+    (each,) = told_of_file(visit(kind="demo_request", email=JANE))
+    assert each["topic"] == "web-visits"
+
+
+def test_a_minute_of_too_many_pages_is_told_as_a_programs_from_the_page_on_that_was_too_many(tmp_path: Path) -> None:
+    rules = rulebook(tmp_path, "visitors: {pages_a_minute: 2}")
+    *_, last = events = [visit("1", type="identify", email=JANE), *(visit(each) for each in "2345")]
+    lines = run("--file", "-", *rules, given="\n".join(map(json.dumps, events))).stdout.splitlines()
+    assert [line for line in lines if not line.startswith("  ")][1:] == [
+        "2  2: acme.com by visitor, confidence 80",
+        "3  3: acme.com by visitor, confidence 80",
+        "4  4: nobody's, in that minute its visitor opened more pages than a person does; 2 earlier visits move with it",
+        "5  5: nobody's, in that minute its visitor opened more pages than a person does",
+        "4 events in = 0 counted + 4 filtered + 0 dead",
+    ]
+    assert told_of_file(*events, arguments=rules)[-1]["visitor_id"] == last["visitor_id"]
+
+
 def test_a_duplicate_is_told_as_one() -> None:
     assert [each["fate"] for each in told_of_file(visit(email=JANE), visit(email=JANE))] == ["counted", "filtered:duplicate"]
 
@@ -219,7 +251,7 @@ def test_the_summary_is_where_a_replay_ends_its_events_and_says_by_which_methods
     counted = told.pop(1)
     assert told == [line for line in replayed[: len(told) + 1] if "wrong partition" not in line][: len(told)]
     by = {words.rpartition(" ")[0]: int(words.rpartition(" ")[2]) for words in counted.removeprefix("  counted: ").split(", ")}
-    assert by.keys() == {"by account", "by email", "by visitor", "account updates"}
+    assert by.keys() == {"by account", "by contact", "by email", "by visitor", "account updates"}
     assert f"= {sum(by.values()):,} counted" in told[0]
 
 

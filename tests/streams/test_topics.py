@@ -47,7 +47,7 @@ def test_a_played_environment_takes_any_time_and_forgets_nothing(each: TopicSett
 
 def test_state_and_rulebooks_are_compacted_and_nothing_else() -> None:
     compacted = {each.short for each in TOPICS if each.configs("wall", 1)["cleanup.policy"] == "compact"}
-    assert compacted == {*CHANGELOGS.values(), "rulebooks"}
+    assert compacted == {*CHANGELOGS.values(), "rulebooks", "contacts"}
 
 
 def test_the_log_is_kept_for_ever() -> None:

@@ -27,7 +27,7 @@ _TEXT = """
       download: {points: 12, half_life: 1d}
     roles: {anonymous: 1}
     resolve: {parents: {zeta.com: acme.com}}
-    visitors: {visits: 3, age: 2d, count: 3}
+    visitors: {visits: 3, age: 2d, count: 3, pages_a_minute: 1}
     stage:
       engaged: {enter: {score: %s}, keep: {score: 2}}
       mqa: {enter: {score: 15, people: 2}, keep: {score: 6}, dwell: 1d}
@@ -36,6 +36,8 @@ _TEXT = """
     """
 RULEBOOK, OTHER_RULEBOOK = load_rulebook(_TEXT % 5, "first"), load_rulebook(_TEXT % 4, "activated")
 _ACTIVATIONS = ((), (OTHER_RULEBOOK,), (OTHER_RULEBOOK, RULEBOOK))
+_PROGRAM = "v8"
+"""A visitor who opens all pages of a day in one minute."""
 ACCOUNTS = ("acme.com", "beta.com", "core.com", "delta.com", "epsilon.com", "zeta.com")
 
 
@@ -117,25 +119,29 @@ def _day(random: Random, number: int) -> tuple[Event, ...]:
 
 
 def _signal(random: Random, name: str, received: int) -> Event:
-    email = _address(random)
-    said: dict[str, str] = {"kind": random.choice(("page", "page", "pricing", "download")), "email": email}
-    if random.random() < 0.3:
+    said: dict[str, str] = {"kind": random.choice(("page", "page", "pricing", "download"))}
+    knows = random.choices(("email", "both", "visitor"), (7, 3, 2))[0]
+    if knows != "visitor":
+        said["email"] = _address(random)
+    if knows != "email":
         said["visitor_id"] = _visitor(random)
-    arrival = _arrival(random, Family.INTENT_SIGNALS, received, email, said | {"id": name})
-    return Event(arrival=arrival, id=name, is_repeat=False, is_signal=True)
+    arrival = _arrival(random, Family.INTENT_SIGNALS, received, said.get("email", "a tracker"), said | {"id": name})
+    return Event(arrival=arrival, id=name, is_repeat=False, is_signal=knows != "visitor")
 
 
 def _visit(random: Random, name: str, received: int) -> Event:
     """Mostly of nobody known; some say who the visitor is, and that may come before, between or after the others."""
     visitor = _visitor(random)
     said: dict[str, str] = {"visitor_id": visitor, "url": "/"}
-    match random.choices(("nothing", "email", "identify", "unlink"), (12, 1, 3, 1))[0]:
+    if visitor == _PROGRAM:
+        said["occurred_at"] = iso_instant(received - received % MS_PER_DAY)
+    match random.choices(("nothing", "email", "identify", "unlink", "forget"), (12, 1, 3, 1, 1))[0]:
         case "email":
             said["email"] = _address(random)
         case "identify":
             said |= {"type": "identify", "email": _address(random)}
-        case "unlink":
-            said["type"] = "unlink"
+        case "unlink" | "forget" as type_:
+            said["type"] = type_
     arrival = _arrival(random, Family.WEB_VISITS, received, visitor, said | {"id": name})
     return Event(arrival=arrival, id=name, is_repeat=False)
 
@@ -144,7 +150,7 @@ def _arrival(random: Random, family: Family, received: int, key: str, said: dict
     partition = partition_of(key.encode(), PARTITIONS)
     if random.random() < 0.15:
         partition = (partition + 1) % PARTITIONS
-    value = said | {"occurred_at": iso_instant(received - random.randint(0, MS_PER_DAY))}
+    value = {"occurred_at": iso_instant(received - random.randint(0, MS_PER_DAY))} | said
     return Arrival(family, partition, received, key.encode(), msgspec.json.encode(value))
 
 
@@ -153,4 +159,4 @@ def _address(random: Random) -> str:
 
 
 def _visitor(random: Random) -> str:
-    return f"v{random.randrange(9)}"  # more than are remembered
+    return _PROGRAM if random.random() < 0.25 else f"v{random.randrange(8)}"  # more than are remembered

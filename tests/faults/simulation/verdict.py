@@ -56,7 +56,7 @@ def _fate_problems(broker: Broker, environment: Environment, events: Sequence[Ev
             if left:
                 yield f"intake/{number}: {len(left)} records of {at.topic} are not read"
     dead, repeated = sum(event.id is None for event in events), sum(event.is_repeat for event in events)
-    found = fates["in"] + fates["identify"] + fates["unlink"] - fates["derived"]
+    found = fates["in"] + fates["identify"] + fates["unlink"] + fates["forget"] - fates["derived"]
     if not adds_up(fates) or (found, fates["dead:malformed_json"], fates["filtered:duplicate"]) != (len(events), dead, repeated):
         yield f"intake: fates {dict(fates)}, expected {len(events)} in, {dead} dead, {repeated} repeated"
     letters = sum(1 for number in range(PARTITIONS) for _ in broker.visible(TopicPartition(environment.topic(DEAD_LETTERS), number)))

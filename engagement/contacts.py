@@ -1,0 +1,75 @@
+"""Contact lists: which account says that a person is one of its people.
+
+The topic ``contacts`` holds them by person (`engagement.identity.Identity.person`), the newest row counting; a row without a value: the
+person was forgotten. It is the one permanent place with names and addresses in clear, and what `mqa forget` deletes first. Intake writes a
+row for each contact of an account update, and asks here whose an address is that its domain says nothing of.
+
+A person is one account's: the one whose list named them last. Partitions of intake learn of each other's rows a moment after they are
+committed; what was read before that is not decided again.
+"""
+
+import sys
+from collections.abc import Iterator
+
+import msgspec
+
+from engagement.events import AccountUpdate
+from engagement.identity import Identity, normalize_email
+from engagement.machine import Output
+
+CONTACTS = "contacts"
+
+
+class ContactRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What a row holds beside its key, the person."""
+
+    email: str  # normalized
+    account: str
+    name: str | None = None
+    role: str | None = None
+
+
+class _Account(msgspec.Struct):
+    """What is asked of a row."""
+
+    account: str
+
+
+class Contacts:
+    """The account of each person, as far as the topic was read."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def account_of(self, person: str) -> str | None:
+        """None for one on no list."""
+        return self._accounts.get(person)
+
+    def take(self, key: bytes | None, value: bytes | None) -> None:
+        """Take a row of the topic, in order. What is no row (somebody else wrote there) says nothing."""
+        person = (key or b"").decode(errors="replace")
+        if value is None:
+            self._accounts.pop(person, None)
+            return
+        try:
+            account = _decode(value).account
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return
+        self._accounts[person] = sys.intern(account)  # many people of few accounts
+
+
+def contact_rows(update: AccountUpdate, account: str, identity: Identity) -> Iterator[Output]:
+    """A row for each contact that ``update`` names of ``account``. Addresses must have been found good."""
+    for contact in update.contacts or ():
+        email = normalize_email(contact.email, identity.host)
+        assert email is not None, "an update with a bad address is dead"
+        row = ContactRow(email=email, account=account, name=contact.name, role=contact.role)
+        key = identity.person(email).encode()
+        yield Output(CONTACTS, key, _encode(row), identity.partition_of(key))
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Account).decode

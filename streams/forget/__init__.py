@@ -1,0 +1,1 @@
+"""``mqa forget``: what an environment keeps of a person or a visitor goes."""

@@ -1,0 +1,129 @@
+"""``mqa forget``."""
+
+import asyncio
+from time import time_ns
+
+import click
+
+from engagement.days import midnight
+from engagement.errors import Refused
+from engagement.explain.wording import several
+from engagement.identity import is_person, normalize_email
+from engagement.records import Genesis
+from engagement.written import printable
+from streams.clocks import clock_of
+from streams.connection import Connection
+from streams.days import last_day_of
+from streams.forget.requests import requests
+from streams.forget.traces import Sought, Traces, find_traces
+from streams.genesis import read_genesis
+from streams.identity import host, make_identity
+from streams.people import refuse_other_people
+from streams.person_key import PersonKey, person_key
+from streams.reading import reader
+from streams.topics import Clock, Environment
+from streams.transaction import send
+from streams.waiting import partitions_line, wait_until_folded
+
+ROUNDS = 3
+"""Events of somebody who is forgotten may come in meanwhile: so often it is looked again."""
+
+_LONGEST = 80
+
+
+@click.command()
+@click.argument("who")
+@click.option("--visitor", "is_visitor", is_flag=True, help="WHO is a visitor's id.")
+@click.option("--prefix", default="", metavar="PREFIX", help="The environment.", envvar="MQA_PREFIX")
+@click.option("--bootstrap", metavar="HOST:PORT", help="Kafka; else KAFKA_BOOTSTRAP, else the local broker.")
+@click.option("--yes", is_flag=True, help="Really: there is no way back.")
+def forget(who: str, *, is_visitor: bool, prefix: str, bootstrap: str | None, yes: bool) -> None:
+    """Forget WHO: a person, by e-mail address or hash, or with --visitor a visitor.
+
+    A person's contact is deleted; what they did is taken out of every account that knows them, those above included; and visitors who are
+    them are forgotten. A visitor's remembered visits count no longer, and nothing is remembered of them. Without --yes it only tells
+    what is there. Workers must run. MQA_PERSON_SECRET must be that of the workers.
+    """
+    environment, connection = Environment(prefix), Connection.find(bootstrap)
+    asyncio.run(_run(connection, environment, who, is_visitor=is_visitor, is_meant=yes))
+
+
+async def _run(connection: Connection, environment: Environment, who: str, *, is_visitor: bool, is_meant: bool) -> None:
+    await connection.wait_until_ready()
+    genesis = await read_genesis(connection, environment)
+    clock = await clock_of(connection, environment, genesis)
+    if is_visitor:
+        sought = Sought(visitor_id=who)
+    else:
+        key = person_key(clock)
+        sought = Sought(people=_hashes(who, key))
+        await refuse_other_people(connection, environment, genesis.partitions, key)
+    name = f"environment {environment.prefix!r}"
+    traces = await _look(connection, environment, genesis, sought)
+    if not traces:
+        click.echo(f"{name} keeps nothing of {printable(who, _LONGEST)}")
+        return
+    click.echo("\n".join(_lines(traces)))
+    if not is_meant:
+        raise Refused(f"{name} would forget all this for good; add --yes if that is meant")
+    now = await _now(connection, environment, clock)
+    for _ in range(ROUNDS):
+        await _send(connection, environment, genesis, traces, now)
+        with partitions_line("taking it out", genesis.partitions) as advance:
+            for role in ("intake", "qualify"):
+                await wait_until_folded(connection, environment, genesis, role, done="it was asked for", advance=advance)
+        traces = await _look(connection, environment, genesis, sought)
+        if not traces:
+            break
+    else:
+        shown = printable(who, _LONGEST)
+        raise Refused(f"{name} still keeps something of {shown}: events come in faster than they are forgotten; stop them, then try again")
+    click.echo(
+        f"forgotten. What was sent of {'them' if is_visitor else 'that person'} in clear stays in the input topics and dead letters until "
+        "their retention ends (30 days by default)"
+    )
+
+
+def _hashes(who: str, key: PersonKey) -> tuple[str, ...]:
+    """Give the person's hashes. Raises `Refused` where ``who`` is neither an address nor a hash."""
+    if is_person(who):
+        return (who,)
+    email = normalize_email(who, host)
+    if email is None:
+        shown = printable(who, _LONGEST)
+        raise Refused(f"WHO: {shown!r} is no e-mail address and no person's hash; a visitor is named with --visitor")
+    return (make_identity(partitions=1, secret=key.secret, key_id=key.key_id).person(email),)
+
+
+async def _look(connection: Connection, environment: Environment, genesis: Genesis, sought: Sought) -> Traces:
+    with partitions_line("looking", genesis.partitions) as advance:
+        return await find_traces(connection, environment, genesis.partitions, sought, advance)
+
+
+async def _now(connection: Connection, environment: Environment, clock: Clock) -> int:
+    """Milliseconds, by the environment's clock."""
+    if clock == "wall":
+        return time_ns() // 1_000_000
+    async with reader(connection) as consumer:
+        last_day = await last_day_of(consumer, environment)
+    assert last_day is not None, "something is kept, so a day has begun"
+    return midnight(last_day)
+
+
+async def _send(connection: Connection, environment: Environment, genesis: Genesis, traces: Traces, now: int) -> None:
+    async with connection.producer(acks="all", enable_idempotence=genesis.delivery == "exactly_once") as producer:
+        await send(producer, requests(traces, environment, genesis.partitions, now))
+
+
+def _lines(traces: Traces) -> list[str]:
+    people = sorted({person for _, person in traces.accounts} | set(traces.contacts))
+    accounts = sorted({account for account, _ in traces.accounts})
+    lines = [f"person {person}" for person in people]
+    if traces.contacts:
+        lines.append("  on a contact list")
+    if accounts:
+        lines.append(f"  known to {several(len(accounts), 'account', 'accounts')}: {', '.join(accounts)}")
+    if traces.visitors:
+        names = ", ".join(printable(each, _LONGEST) for each in traces.visitors)
+        lines.append(f"{several(len(traces.visitors), 'visitor', 'visitors')}: {names}")
+    return lines
