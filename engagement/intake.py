@@ -50,7 +50,7 @@ from engagement.log_entries import LogEntries
 from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, Output, Position, Record, Step, Table
 from engagement.resolution import Link
 from engagement.rulebook import Rulebook
-from engagement.visitors import Visitors, is_visitor_key, read_at, waiting
+from engagement.visitors import Restoring, Visitors, is_visitor_key, read_at, waiting
 
 FORMAT = 1
 LARGEST_VALUE = 1_000_000
@@ -83,6 +83,7 @@ class Intake:
         self._table = Table()
         self._position = IntakePosition()
         self._written: dict[bytes, list[bytes]] = {}  # while state is restored: all that each key's row ever was
+        self._restoring = Restoring()
 
     def use(self, rulebook: Rulebook) -> None:
         """Settle by ``rulebook`` what comes in the steps after this. A step that was made before can still be accepted."""
@@ -112,15 +113,17 @@ class Intake:
             position = msgspec.json.decode(value, type=IntakePosition)
             if _reached(position) >= _reached(self._position):
                 self._position = position
+                self._table.accept(self._restoring.vouched(self._table.rows))
+            self._restoring.begin()
+        elif is_visitor_key(key):
+            if self._restoring.takes(key, value, self._table.rows.get(key)):
+                self._table.accept({key: value})
         elif value is None:
             self._written.pop(key, None)
-        elif is_visitor_key(key):
-            held = self._table.rows.get(key)
-            if held is not None and read_at(held) > read_at(value):
-                return  # of a worker that was replaced and did not know it
+            self._table.accept({key: None})
         elif key not in RESERVED_KEYS:
             self._written.setdefault(key, []).append(value)
-        self._table.accept({key: value})
+            self._table.accept({key: value})
 
     def loaded(self, *, exact: bool = True) -> None:
         """Raise `Refused` where what was read is not the whole state."""
@@ -135,6 +138,7 @@ class Intake:
             left = sum(map(waiting, visitors.values()))
             self._position.fates = _with_waiting(self._position.fates, left)
         self._written.clear()
+        self._restoring = Restoring()
         key_id = self._identity.key_id
         if self._position.people.get(key_id, self._identity.fingerprint) != self._identity.fingerprint:
             raise Refused(

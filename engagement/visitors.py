@@ -10,6 +10,7 @@ What waited with a visitor who is forgotten is ``filtered:expired`` or ``filtere
 
 import struct
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import msgspec
 
@@ -199,6 +200,37 @@ class Visitors:
         self._touched.pop(key, None)
         self._gone[key] = None
         self._count -= 1
+
+
+class Restoring:
+    """Tells which rows of a changelog count while state is restored: not those of a worker that was replaced and did not know it.
+
+    Such a worker writes whole steps, each with a position behind the newest, which comes last. So what a step deletes goes with its
+    position, and so does a row that seems to be of before a deletion; one that is older than the row held is not taken at all.
+    """
+
+    def __init__(self) -> None:
+        self._gone: dict[bytes, At] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """A step's position was read: what follows is of another step."""
+        self._doubtful: dict[bytes, bytes | None] = {}
+
+    def takes(self, key: bytes, row: bytes | None, held: bytes | None) -> bool:
+        """Whether a row takes the place of the one ``held`` at once; None: it is deleted."""
+        if row is not None and held is not None and read_at(row) < read_at(held):
+            return False
+        if row is None or (key in self._gone and read_at(row) <= self._gone[key]):
+            self._doubtful[key] = row
+            return False
+        self._doubtful.pop(key, None)
+        return True
+
+    def vouched(self, rows: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:
+        """Give what else the step does to ``rows`` whose position is the newest so far."""
+        self._gone.update((key, read_at(rows[key])) for key, row in self._doubtful.items() if row is None and key in rows)
+        return self._doubtful
 
 
 def waiting(row: bytes) -> int:

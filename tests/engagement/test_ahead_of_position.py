@@ -12,7 +12,7 @@ from engagement.records import Activation
 from engagement.rulebook import load_rulebook
 from tests.engagement.intake_world import new_intake, record, visit
 from tests.engagement.log_world import FIRST_DAY, TOPIC, Log, Run
-from tests.engagement.visitor_world import World, arriving, known, seen
+from tests.engagement.visitor_world import World, arriving, book, known, seen
 
 OTHER = load_rulebook(
     "signals: {page: {points: 40}, demo_request: {points: 100, act_now: true}}\nstage: {engaged: {enter: {score: 30}, keep: {score: 15}}}",
@@ -194,5 +194,31 @@ def test_what_a_visitors_row_has_already_is_not_done_again(said: str | None):
     assert adds_up(again.fates)
     assert accepted(again.intake, records).outputs == []  # they were written before the rows
     world.intake.accept(step)
+    assert again.fates == world.fates
+    assert again.intake._visitors._rows == world.intake._visitors._rows
+
+
+COMES_BACK = (
+    known("k1", visitor_id="x"),
+    seen("a", visitor_id="y"),
+    seen("b", visitor_id="z"),
+    seen("c", visitor_id="y"),
+    seen("d", visitor_id="x"),
+)
+"""Where two are remembered, the first is let go for the third, and comes back."""
+
+
+@pytest.mark.parametrize("late_steps", [[2], [1, 2], [2, 3], [0, 1, 2, 3]])
+def test_what_a_worker_that_was_replaced_lets_go_late_is_not_forgotten_again(late_steps: list[int]):
+    world = World(book(visitors="{count: 2}"))
+    written: list[Changelog] = []
+    for event in arriving(COMES_BACK):
+        step = world.intake.step([event], 100)
+        world.intake.accept(step)
+        written.append([*step.changelog.items()])
+    again = World(world.rulebook)
+    for key, row in [row for rows in (*written, *(written[number] for number in late_steps)) for row in rows]:
+        again.intake.load(key, row)
+    again.intake.loaded(exact=False)
     assert again.fates == world.fates
     assert again.intake._visitors._rows == world.intake._visitors._rows

@@ -10,8 +10,10 @@ from typing import Any
 
 from aiokafka.structs import OffsetAndMetadata
 
+from engagement.intake import Intake
 from engagement.machine import Record, Table
 from engagement.records import DAY_KEY
+from engagement.visitors import is_visitor_key
 from streams import days, transaction
 from streams.delivery import ExactlyOnce, Offsets, Rows
 from streams.history import player
@@ -29,6 +31,9 @@ clock_module: Any = clock
 player_module: Any = player
 exactly_once: Any = ExactlyOnce
 table: Any = Table
+intake: Any = Intake
+
+_UNDO = b'"undo":true'
 
 
 def commit_before_flush() -> None:
@@ -210,6 +215,32 @@ def restore_to_stable_end() -> None:
     restore.reader = lambda connection, *_: reader(connection)
 
 
+def forgotten_visitors() -> None:
+    """Whoever restores a unit of intake has its visitors' rows, and does not know the visitors."""
+    loaded = intake.loaded
+
+    def forgetful(self: Any, *, exact: bool = True) -> None:
+        loaded(self, exact=exact)
+        for key in filter(is_visitor_key, self._table):
+            self._visitors.apply(key, None)
+
+    intake.loaded = forgetful
+
+
+def half_moved_visits() -> None:
+    """A visit is put where it belongs now, and taken out where it was in a transaction of its own."""
+
+    async def commit(_: Any, producer: Any, rows: Rows, offsets: Offsets, group: str) -> int:
+        undone = {at: [row for row in some if _UNDO in (row[1] or b"")] for at, some in rows.items()}
+        others = {at: [row for row in some if row not in undone[at]] for at, some in rows.items()}
+        aborts = await transaction.commit(producer, others, offsets, group)
+        if any(undone.values()):
+            aborts += await transaction.commit(producer, {at: some for at, some in undone.items() if some}, {}, group)
+        return aborts
+
+    exactly_once.commit = commit
+
+
 MUTANTS: Mapping[str, Callable[[], None]] = {
     mutant.__name__.replace("_", "-"): mutant
     for mutant in (
@@ -227,6 +258,8 @@ MUTANTS: Mapping[str, Callable[[], None]] = {
         forgetful_clock,
         accounts_not_sorted_anew,
         restore_to_stable_end,
+        forgotten_visitors,
+        half_moved_visits,
     )
 }
 """Name -> what breaks the product."""

@@ -31,6 +31,7 @@ def fault_run(kafka: Connection, folder: Path, promise: Promise) -> FaultRun:
     assert run.complaints == [], "\n".join(run.lines())
     assert (run.verdict.faults, run.fates.faults) == (0, 0)
     assert min(run.verdict.changes, run.verdict.looks, run.fates.dead, run.fates.rerouted) > 0
+    assert min(run.fates.credited, run.fates.waiting, run.fates.undone, run.fates.derived, run.fates.forgotten) > 0
     injected = run.injector.resumes.injected
     points = POINTS if promise == "exactly_once" else POINTS_IN_ORDER
     assert sum(injected.values()) >= PLAN.kills + PLAN.zombies + PLAN.guests + PLAN.outages + len(points)

@@ -1,27 +1,48 @@
 """A seeded history without end: each day's events, and in the id of every event the fate that it must come to.
 
 An id is ``FATE-DAY-NUMBER``. Some events are sent twice, some come days late and are counted all the same, some lie in a wrong
-partition or have no key; poison is dead for one reason each. All of them are shuffled.
+partition or have no key, some come from a producer with librdkafka's default partitioner; poison is dead for one reason each. All of them
+are shuffled.
+
+Some hundred visitors come again and again and say now and then who they are: by a form, by a page view with an address, by an intent
+signal. Most stay with their account; some say another one next time, or another address, and some take it back. What becomes of their
+anonymous visits depends on all that and on the bounds of `RULEBOOK`, so small that visits and visitors are forgotten for each reason.
 """
 
+import json
 import re
 from collections.abc import Callable
 from random import Random
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
 from engagement.days import MS_PER_DAY, iso_instant, midnight
 from engagement.events import Family
+from engagement.rulebook import default_rulebook_text, load_rulebook
 from streams.history.arrivals import Arrival
 from streams.identity import partition_of
 
+_BOUNDS = {
+    "resolve": {"parents": {"account-1.example": "account-0.example"}},
+    "visitors": {"visits": 4, "age": "4d", "count": 120},
+}
+_DEFAULT = load_rulebook(default_rulebook_text(), "default rulebook")
+RULEBOOK = load_rulebook(json.dumps(json.loads(_DEFAULT.canonical()) | _BOUNDS), "rulebook of the fault runs")
+
 COUNTED, ROBOT = "counted", "robot"
+ANONYMOUS, IDENTIFY, UNLINK = "anonymous", "identify", "unlink"
+"""The first is a visit whose fate depends on its visitor; the others say who that is."""
+
 _FATE = re.compile(rb'\{"id":"([a-z_]+)-')
 
 ALL = 1_000
-DUPLICATED, DELAYED, ASTRAY, KEYLESS = 30, 40, 20, 20
+DUPLICATED, DELAYED, ASTRAY, KEYLESS, LIBRDKAFKA = 30, 40, 20, 20, 150
 """Parts of `ALL`. A duplicate is sent again on the same day."""
+
+VISITORS = {ANONYMOUS: 180, IDENTIFY: 40, UNLINK: 10}
+"""Fate -> parts of `ALL`."""
 
 POISON = {"malformed_json": 8, "late": 6, "future": 6, "unknown_kind": 6, ROBOT: 20}
 """Fate -> parts of `ALL`. The last is filtered, the others are dead."""
@@ -33,6 +54,16 @@ _LARGE = 1_000_500
 _KINDS = ("email_click", "email_click", "email_open", "review_site", "download", "webinar", "demo_request")
 _PATHS = ("/", "/blog", "/pricing")
 _STATUSES = ("accepted", "rejected", "recycled")
+_REGULARS = 300
+"""Visitors who come again and again."""
+
+_FAITHFUL = 0.8
+"""How often one of them says the account that is theirs."""
+
+
+def librdkafka_partition(rng: Random, key: bytes | None, partitions: int) -> int:
+    """Place a record as librdkafka's default partitioner does (``consistent_random``), which is not that of the Java client."""
+    return rng.randrange(partitions) if not key else crc32(key) % partitions
 
 
 def fate_of(value: bytes) -> str:
@@ -63,10 +94,10 @@ class Load:
         return arrivals
 
     def _event(self, rng: Random, day: int, number: int) -> Arrival:
-        fates = (COUNTED, *POISON)
-        fate = rng.choices(fates, (ALL - sum(POISON.values()), *POISON.values()))[0]
+        others = VISITORS | POISON
+        fate = rng.choices((COUNTED, *others), (ALL - sum(others.values()), *others.values()))[0]
         at = midnight(day) + rng.randrange(MS_PER_DAY)
-        make = _MAKERS.get(fate) or rng.choice((_visit, _intent, _update))
+        make = _MAKERS.get(fate) or rng.choice(_COUNTED)
         family, key, event = make(rng, f"account-{rng.randrange(self._accounts)}.example")
         occurred_at = at - 2_000
         if fate == COUNTED and rng.randrange(ALL) < DELAYED:
@@ -87,7 +118,10 @@ class Load:
         chance = rng.randrange(ALL)
         if chance < ASTRAY:
             return Arrival(family, (home + 1) % self._partitions, at, key, value)
-        return Arrival(family, home, at, None if chance < ASTRAY + KEYLESS else key, value)
+        said = None if chance < ASTRAY + KEYLESS else key
+        if rng.randrange(ALL) < LIBRDKAFKA:
+            return Arrival(family, librdkafka_partition(rng, said, self._partitions), at, said, value)
+        return Arrival(family, home, at, said, value)
 
     def _large(self, rng: Random, day: int) -> Arrival:
         event = {"id": f"too_large-{day}-0", "occurred_at": iso_instant(midnight(day)), "kind": "webinar", "topic": "x" * _LARGE}
@@ -113,8 +147,47 @@ def _robot(rng: Random, account: str) -> Made:
     return family, key, event | {"user_agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}
 
 
+def _regular(rng: Random, account: str) -> tuple[str, str]:
+    """Draw a visitor, and the account that they say, be it mostly their own or now and then ``account``."""
+    number = rng.randrange(_REGULARS)
+    return f"regular-{number}", f"account-{number}.example" if rng.random() < _FAITHFUL else account
+
+
+def _anonymous(rng: Random, account: str) -> Made:
+    visitor, _ = _regular(rng, account)
+    return Family.WEB_VISITS, visitor.encode(), {"visitor_id": visitor, "url": f"https://www.us.example{rng.choice(_PATHS)}"}
+
+
+def _identify(rng: Random, account: str) -> Made:
+    visitor, said = _regular(rng, account)
+    return Family.WEB_VISITS, visitor.encode(), {"visitor_id": visitor, "type": "identify", "email": _address(rng, said)}
+
+
+def _unlink(rng: Random, account: str) -> Made:
+    visitor, _ = _regular(rng, account)
+    return Family.WEB_VISITS, visitor.encode(), {"visitor_id": visitor, "type": "unlink"}
+
+
+def _mail_click(rng: Random, account: str) -> Made:
+    """Make a visit that is counted by itself, and says who the visitor is."""
+    visitor, said = _regular(rng, account)
+    url = f"https://www.us.example{rng.choice(_PATHS)}"
+    return Family.WEB_VISITS, visitor.encode(), {"visitor_id": visitor, "email": _address(rng, said), "url": url}
+
+
+def _telling_intent(rng: Random, account: str) -> Made:
+    """Make an intent signal that says who a visitor is."""
+    visitor, said = _regular(rng, account)
+    family, key, event = _intent(rng, said)
+    return family, key, event | {"visitor_id": visitor}
+
+
+def _address(rng: Random, account: str) -> str:
+    return f"p{rng.randrange(6)}@{account}"
+
+
 def _intent(rng: Random, account: str) -> Made:
-    event: dict[str, Any] = {"kind": rng.choice(_KINDS), "account": account, "email": f"p{rng.randrange(6)}@{account}"}
+    event: dict[str, Any] = {"kind": rng.choice(_KINDS), "account": account, "email": _address(rng, account)}
     return Family.INTENT_SIGNALS, account.encode(), event | {"role": rng.choice(("vp", "engineer"))}
 
 
@@ -126,5 +199,12 @@ def _update(rng: Random, account: str) -> Made:
     return Family.ACCOUNT_UPDATES, account.encode(), said
 
 
-_MAKERS: dict[str, Callable[[Random, str], Made]] = {ROBOT: _robot, "unknown_kind": _intent}
+_COUNTED = (_visit, _visit, _intent, _intent, _update, _update, _mail_click, _telling_intent)
+_MAKERS: dict[str, Callable[[Random, str], Made]] = {
+    ROBOT: _robot,
+    "unknown_kind": _intent,
+    ANONYMOUS: _anonymous,
+    IDENTIFY: _identify,
+    UNLINK: _unlink,
+}
 """Fates that only such an event can come to."""

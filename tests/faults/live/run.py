@@ -18,7 +18,7 @@ from tests.faults.live.failpoints import POINTS, POINTS_IN_ORDER
 from tests.faults.live.fates import Fates, check_fates
 from tests.faults.live.feed import Feed
 from tests.faults.live.injector import SESSION_SECONDS, Injector, Plan
-from tests.faults.live.load import Load
+from tests.faults.live.load import RULEBOOK, Load
 from tests.faults.live.progress import Progress
 from tests.faults.live.verifier import Verdict, Verifier
 from tests.streams.live_runs import no_transactions
@@ -95,7 +95,7 @@ class FaultRun:
     async def _create(self) -> None:
         """On a broker with transactions an environment keeps more than at least once, unless it is told that there are none."""
         with no_transactions() if self._promise == "at_least_once" else nullcontext():
-            await create_environment(self._connection, self._environment, partitions=PARTITIONS, clock="played")
+            await create_environment(self._connection, self._environment, partitions=PARTITIONS, clock="played", rulebook=RULEBOOK)
 
     async def _under_faults(self) -> None:
         stopping = asyncio.Event()
@@ -130,7 +130,9 @@ class FaultRun:
             f"{self._feed.day - FIRST_DAY} days, {fates.events:,} events; the play was disturbed {self._feed.disturbances} times",
             f"codecs: {', '.join(sorted(self._feed.codecs))}",
             f"events: {fates.counted:,} counted, {fates.filtered:,} filtered, {fates.dead:,} dead, {fates.rerouted:,} of them sent on",
-            f"events: {fates.lost} lost, {fates.double} double, {fates.mismatch} mismatch",
+            f"visitors: {fates.identified:,} times one said who it is, {fates.derived:,} by intent; {fates.forgotten:,} forgotten",
+            f"their visits: {fates.visits:,}: {fates.credited:,} counted, {fates.waiting:,} waiting, {fates.undone:,} times taken out",
+            f"events: {fates.lost} lost, {fates.double} double, {fates.mismatch} mismatch; {fates.visitors} other visitors",
             f"tier changes: {verdict.changes:,} of {verdict.accounts:,} accounts, looked at {verdict.looks} times under way",
             f"tier changes: {verdict.lost} lost, {verdict.double} double, {verdict.mismatch} mismatch, {verdict.gaps} gaps",
             *self._repeats(),

@@ -23,7 +23,7 @@ from tests.faults.live.feed import Feed
 from tests.faults.live.figures import write_report
 from tests.faults.live.gauges import Sample, folder_megabytes, sample, slope
 from tests.faults.live.injector import SESSION_SECONDS, Injector, Plan
-from tests.faults.live.load import Load
+from tests.faults.live.load import RULEBOOK, Load
 from tests.faults.live.progress import Progress
 from tests.faults.live.run import FIRST_DAY, PARTITIONS
 from tests.faults.live.verifier import Verifier
@@ -67,7 +67,7 @@ class Soak:
 
     async def run(self) -> None:
         """Until the time is over, then the comparison."""
-        await create_environment(self._connection, self._environment, partitions=PARTITIONS, clock="played")
+        await create_environment(self._connection, self._environment, partitions=PARTITIONS, clock="played", rulebook=RULEBOOK)
         stopping = asyncio.Event()
         beside = [asyncio.create_task(each) for each in (self._crew.watch(), self._progress.watch(), self._verifier.watch())]
         play = asyncio.create_task(self._feed.play(stopping))
@@ -91,7 +91,7 @@ class Soak:
             "tier changes": verdict.changes,
             "lost": fates.lost + verdict.lost,
             "double": fates.double + verdict.double,
-            "mismatch": fates.mismatch + verdict.faults - verdict.lost - verdict.double,
+            "mismatch": fates.mismatch + fates.visitors + verdict.faults - verdict.lost - verdict.double,
         }
 
     async def _sample(self) -> None:

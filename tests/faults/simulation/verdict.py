@@ -20,6 +20,9 @@ from streams.topics import CHANGELOGS, DEAD_LETTERS, FILTERED_EVENTS, INPUTS, LO
 from tests.faults.simulation.broker import Broker
 from tests.faults.simulation.scenario import FIRST_DAY, IDENTITY, PARTITIONS, RULEBOOK, Event, Scenario
 
+_PASSED_OVER = ("repeated", "skipped", "not_there")
+"""Fates of log records that came again, or that take out of an account what it has not: with transactions there are none."""
+
 
 def problems(broker: Broker, environment: Environment, told: Scenario) -> Iterator[str]:
     """Say everything that is not as it must be; nothing where all is well."""
@@ -170,6 +173,9 @@ def _qualify_problems(broker: Broker, environment: Environment, number: int, log
     rows = {key: value for key, value in state.items() if key not in RESERVED_KEYS}
     if rows != {key: value for key, value in expected_rows.items() if key not in RESERVED_KEYS}:
         yield f"qualify/{number}: the state differs from that of the log"
+    passed_over = {fate: count for fate, count in fold.position.fates.items() if fate in _PASSED_OVER and count}
+    if passed_over:
+        yield f"qualify/{number}: records of the log say nothing: {passed_over}"
     kept = msgspec.structs.replace(position, next={})
     if kept != msgspec.structs.replace(fold.position, next={}):
         yield f"qualify/{number}: the position {kept} differs from that of the log {fold.position}"
