@@ -119,7 +119,7 @@ class RetractedEvent(BaseModel):
     occurred_at: AwareDatetime
     kind: Name | None = None
     url: Text | None = None  # of a page view, instead of its kind
-    email: Name | None = None
+    email: Name | None = None  # or the person's keyed hash as the log has it
     topic: Name | None = None
     seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
 
@@ -129,7 +129,7 @@ class Retraction(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-    person: Name | None = None  # an e-mail address
+    person: Name | None = None  # an e-mail address, or the person's keyed hash as the log has it
     events: list[RetractedEvent] = []
     reason: Text | None = None
     author: Name | None = None

@@ -11,6 +11,7 @@ from enum import StrEnum
 from unicodedata import normalize
 
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,253}")
+_PERSON = re.compile(r"[A-Za-z0-9_-]{1,16}\.[0-9a-f]{16}")
 
 
 class NetworkKind(StrEnum):
@@ -49,6 +50,8 @@ class Identity:
     """Person, as `person` has it -> the account whose contact list has them; None for one on no list."""
     key_id: str
     """Of the key under which `person` hashes."""
+    person_before: Callable[[str], str] | None = None
+    """Like `person`, under the key that is being replaced; None where none is."""
     free_mail: frozenset[str]
     """Domains at which anyone may have an address: never accounts."""
     disposable_mail: frozenset[str]
@@ -61,6 +64,10 @@ class Identity:
         """Tells one key from another without giving it away: the hash of nobody."""
         return self.person("")
 
+    def was(self, email: str) -> str | None:
+        """Hash a normalized address under the key that is being replaced; None where none is."""
+        return None if self.person_before is None else self.person_before(email)
+
 
 def person_hasher(secret: bytes, key_id: str) -> Callable[[str], str]:
     """Make what stands for a person wherever something is kept: HMAC-SHA256 of the normalized address, 64 bits as hex digits.
@@ -72,6 +79,11 @@ def person_hasher(secret: bytes, key_id: str) -> Callable[[str], str]:
         return f"{key_id}.{hmac.digest(secret, email.encode(), 'sha256').hex()[:16]}"
 
     return person
+
+
+def is_person(text: str) -> bool:
+    """Whether this has the shape of what `person_hasher` makes, under whichever key."""
+    return _PERSON.fullmatch(text) is not None
 
 
 def normalize_email(text: str, host: Callable[[str], str | None]) -> str | None:

