@@ -106,7 +106,8 @@ class AccountState(Counts, array_like=True):
         is_said = was in self.same or was in self.same.values()
         if is_said:
             self.same = _renamed(self.same, was, person)
-        return any([counts.rename(was, person) for counts in all_counts]) or is_said
+        are_renamed = [counts.rename_person(was, person) for counts in all_counts]
+        return any(are_renamed) or is_said
 
     def take(self, signal: Signal) -> bool:
         """Count a signal of the account, or of one below it; see `Counts.count`."""

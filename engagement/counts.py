@@ -123,7 +123,7 @@ class Counts(msgspec.Struct, array_like=True):
         self.roles.pop(person, None)
         self._find_oldest()
 
-    def rename(self, was: str, person: str) -> bool:
+    def rename_person(self, was: str, person: str) -> bool:
         """Count for a person what was counted for ``was``, who is the same. False where ``was`` does not stand individually."""
         if was not in self.roles:
             return False

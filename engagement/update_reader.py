@@ -81,7 +81,11 @@ class UpdateReader:
 
     def _known(self, path: str, said: str, was: dict[str, str]) -> str:
         """Give the hash of a person who is named by an address, or by the hash itself, under whichever key."""
-        return said if is_person(said) else self._person(path, said, was)
+        if "@" in said:
+            return self._person(path, said, was)
+        if not is_person(said):
+            raise Dead("invalid", f"{path} = {said!r}: Input should be an e-mail address, or a hash such as k1.9f86d081884c7d65")
+        return said
 
     def _person(self, path: str, said: str, was: dict[str, str]) -> str:
         """Hash an address; ``was`` takes the hash under the key that is being replaced."""

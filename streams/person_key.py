@@ -39,8 +39,8 @@ def _key_before(key_id: str) -> PersonKey | None:
     if not secret and not before:
         return None
     if not secret or not before:
-        there, missing = ("SECRET", "KEY_ID") if secret else ("KEY_ID", "SECRET")
-        msg = f"MQA_PERSON_{missing}_BEFORE is not set, and MQA_PERSON_{there}_BEFORE is: set both to the key that is being replaced, or neither"
+        missing = "KEY_ID" if secret else "SECRET"
+        msg = f"MQA_PERSON_{missing}_BEFORE is not set: a key that is being replaced has a secret and an id; set both, or neither"
         raise Refused(msg)
     if _checked("MQA_PERSON_KEY_ID_BEFORE", before) == key_id:
         msg = f"MQA_PERSON_KEY_ID_BEFORE: {key_id!r} is the new key's id too; name that one with MQA_PERSON_KEY_ID, for instance k2"
