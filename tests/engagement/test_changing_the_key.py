@@ -108,10 +108,13 @@ def test_a_person_is_one_in_people_under_the_cap_and_in_repeats(workers: list[st
     assert (change.to, change.people, change.score) == ("two", 2, 50_000)
 
 
-def test_headroom_hides_nobody_who_turns_out_to_be_known() -> None:
-    """The account bears one page more; two people under one person's cap fall below what it needs."""
+@pytest.mark.parametrize("known", [old("p"), old("q")], ids=["under the former hash", "as whom another is the same"])
+def test_headroom_hides_nobody_who_turns_out_to_be_known(known: str) -> None:
+    """The account bears more pages; two people under one person's cap fall below what it needs."""
     text = "signals: {page: {points: 10}}\ncaps: {person: 10}\nstage: {two: {enter: {score: 20}}, three: {enter: {score: 900}}}"
-    log = Log(load_rulebook(text, "x")).signal(0, "page", old("p")).signal(0, "page", new("p"))
+    log = Log(load_rulebook(text, "x")).update(0, same={old("q"): old("p")})
+    for person in (known, new("p"), new("p")):
+        log.signal(0, "page", person)
     assert run(log).rung("stage") == "two"
     fall = run(log.signal(0, "page", new("p"), was=old("p"))).changes[-1]
     assert (fall.to, fall.people, fall.score) == ("watch", 1, 10_000)
@@ -152,6 +155,22 @@ def test_of_two_sayings_about_one_person_the_one_under_the_new_key_stays() -> No
     assert state.same == {"k2.b": "k1.c"}
 
 
+def test_the_role_is_that_of_the_new_name_else_that_of_the_former() -> None:
+    state = AccountState()
+    for person, role in (("k1.p", "vp"), ("k2.p", "cto"), ("k1.q", "vp"), ("k2.q", None)):
+        state.count(signal(person, role=role))
+    for person in "pq":
+        state.rename(f"k1.{person}", f"k2.{person}")
+    assert state.roles == {"k2.p": "cto", "k2.q": "vp"}
+
+
+def test_what_a_further_signal_may_move_is_asked_under_the_new_name() -> None:
+    state = AccountState()
+    state.rename("k1.p", "k2.p")
+    state.learn(said(same={"k1.p": "k1.q"}))
+    assert [state.who(signal(person)) for person in ("k1.p", "k2.p", "k1.q")] == ["k1.q"] * 3
+
+
 @pytest.mark.parametrize("named", ["k1.p", "k2.p"])
 def test_a_person_retracted_by_either_hash_is_gone_under_both(named: str) -> None:
     state = AccountState()
@@ -168,6 +187,10 @@ def test_an_event_that_was_counted_under_the_former_key_is_taken_out_by_the_addr
     state.count(signal("k1.p"))
     event = {"id": signal("k1.p").id, "kind": "page", "day": 0, "person": "k2.p"}
     state.learn(said(retract={"events": [event]}, was={"k2.p": "k1.p"}))
+    assert not state.kinds
+    state.count(signal("k2.p"))
+    state.retracted = {}
+    state.learn(said(retract={"events": [event | {"person": "k1.p"}]}))
     assert not state.kinds
 
 
