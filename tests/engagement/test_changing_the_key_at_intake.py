@@ -126,6 +126,30 @@ def test_a_visitor_known_under_the_former_key_is_the_same_person() -> None:
     assert world.counts() == {}
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        [known("a")],
+        [seen("a", email=JANE)],
+        [known("a", None, account="acme.example"), known("b")],
+        [known("a"), known("b", JOE)],
+        [known("a"), known("b", role="vp")],
+    ],
+    ids=["an identify", "a visit with an address", "a person after the account", "a second address", "a role"],
+)
+def test_a_visit_that_its_visitor_is_credited_with_says_who_the_person_was(says: list[bytes]) -> None:
+    world = World(identity=BOTH).visit(*says, seen("v"))
+    (visit,) = (entry for _, entry in entries(world.outputs) if isinstance(entry, Signal) and entry.id == "v")
+    assert (visit.person, visit.was) == (now(JANE), was(JANE))
+
+
+def test_a_link_that_was_made_without_the_former_key_learns_it() -> None:
+    world = World(identity=NEW).visit(known("a"))
+    world.restart(BOTH)
+    world.visit(known("b"))
+    assert world.intake.link("v1") == Link("acme.example", now(JANE), was=was(JANE))
+
+
 def test_an_address_that_was_merged_under_the_former_key_is_not_told_again() -> None:
     world = World().visit(known("a"), known("b", JOE))
     world.restart(BOTH)
