@@ -21,7 +21,7 @@ from tests.engagement.log_world import FIRST_DAY, Log
 from tests.engagement.log_world import run as run_log
 from tests.engagement.test_retraction_properties import told
 from tests.engagement.test_visitor_properties import PEOPLE, histories
-from tests.engagement.visitor_world import World, known, seen, unlinked
+from tests.engagement.visitor_world import World, arriving, known, seen, unlinked
 
 BOTH = replace(IDENTITY, person=person_hasher(b"new", "k2"), key_id="k2", person_before=IDENTITY.person)
 NEW = replace(BOTH, person_before=None)
@@ -96,6 +96,25 @@ def test_wherever_workers_change_to_both_keys_or_back_accounts_are_as_under_one(
     records: list[PlainRecord], rulebook: Rulebook, parts: list[tuple[int, Identity]]
 ) -> None:
     assert accounts(records, sorted(parts, key=lambda part: part[0]), rulebook) == accounts(records, [], rulebook)
+
+
+VISITOR, PERSON = st.sampled_from(["v1", "v2"]), st.sampled_from([JANE, JOE])
+SAYINGS = st.one_of(
+    st.tuples(st.just("identify"), VISITOR, PERSON),
+    st.tuples(st.just("page_view"), VISITOR, st.sampled_from([None, None, JANE])),
+    st.tuples(st.just("unlink"), VISITOR, st.none()),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(st.tuples(SAYINGS, st.sampled_from([IDENTITY, BOTH])), max_size=12))
+def test_two_people_on_two_machines_are_two_under_whichever_key_each_event_is_taken_in(taken_in: list[Any]) -> None:
+    values = [
+        seen(f"e{number}", type=act, visitor_id=visitor, **({} if email is None else {"email": email}))
+        for number, ((act, visitor, email), _) in enumerate(taken_in)
+    ]
+    records, parts = arriving(values), [(number, identity) for number, (_, identity) in enumerate(taken_in, 1)]
+    assert accounts(records, parts, RULEBOOKS[0]) == accounts(records, [], RULEBOOKS[0])
 
 
 def test_a_signal_says_who_its_person_was_and_so_do_its_copies() -> None:
