@@ -98,8 +98,8 @@ class AccountState(Counts, array_like=True):
         """Learn that ``was`` is what a person's hash was under a former key. True where something was known of that one."""
         was, person = self.named(was), self.named(person)
         all_counts = [self] if self.below is None else [self, self.below]
-        if was == person or all(MERGED == counts.counted_as(was) == counts.counted_as(person) for counts in all_counts):
-            return False
+        if was == person or not any(was in counts.roles or counts.counted_as(person) != MERGED for counts in all_counts):
+            return False  # or nobody who is told apart
         self.formerly = {each: person if one == was else one for each, one in self.formerly.items()} | {was: person}
         while len(self.formerly) > MAX_FORMERLY:
             del self.formerly[next(iter(self.formerly))]

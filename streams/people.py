@@ -50,7 +50,9 @@ async def agree_on_people(
         )
         raise Refused(msg)
     if key.before is not None:
-        _refuse_former(environment, partitions, key, {**await _hashed_under(connection, environment, partitions), **people})
+        is_remembered = key.before.key_id in people  # else the whole state is read
+        used = people if is_remembered else await _hashed_under(connection, environment, partitions)
+        _refuse_former(environment, partitions, key, used)
 
 
 async def refuse_other_people(connection: Connection, environment: Environment, partitions: int, key: PersonKey) -> None:
