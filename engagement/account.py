@@ -4,6 +4,9 @@ Signals of the accounts below it are counted apart, in ``below``: nothing that i
 would pass `MAX_BYTES` halves the bounds of its counts, those of ``below`` first. What updates say may take `MAX_SAID_BYTES` of it; an
 update that would pass that is not learned.
 
+People whose hash was made under a key that is being replaced (``was``, in a record) are renamed, once, in all that is remembered of them,
+and are counted under their new name from then on, whichever of the two a later record has: unlike ``same`` it is never taken back.
+
 A row is a fixed header and a msgpack body. The header (format, last applied log offset, due day) is read without the body, so
 that the index of due days is rebuilt quickly.
 """
@@ -17,7 +20,7 @@ from typing import Any
 import msgspec
 
 from engagement import records
-from engagement.counts import NEVER, Counts
+from engagement.counts import MAX_PEOPLE, MERGED, NEVER, Counts
 from engagement.days import day_of
 from engagement.errors import Refused
 from engagement.records import Opportunity, Said, Signal, Update
@@ -29,6 +32,8 @@ MAX_RETRACTED = 2_000
 """Single events of the days that are kept that may be taken out of an account; a person's are not counted."""
 MAX_NAMES_BELOW = 32
 """Accounts below that are remembered by name, those with the smallest; their signals are all counted."""
+MAX_FORMERLY = 2 * MAX_PEOPLE
+"""Former names that are known of people, those that were learned last: enough for all who stand individually, here and below."""
 UNJUDGED = 0
 """The due day of an account that was never judged: the next day record judges it. That of one which silence cannot move is `NEVER`."""
 
@@ -78,11 +83,36 @@ class AccountState(Counts, array_like=True):
     same: dict[str, str] = msgspec.field(default_factory=dict)  # person -> the person that it is; see `engagement.together`
     below: Counts | None = None  # signals of the accounts below; None where there never were any
     names_below: dict[str, int] = msgspec.field(default_factory=dict)  # account below -> the day of its newest signal
+    formerly: dict[str, str] = msgspec.field(default_factory=dict)  # person's hash under a former key -> under the latest
 
     @property
     def has_below(self) -> bool:
         """Whether any signal from below is kept."""
         return self.below is not None and self.below.oldest != NEVER
+
+    def named(self, person: str) -> str:
+        """Give a person's hash under the latest key, as far as it is known."""
+        return self.formerly.get(person, person)
+
+    def rename(self, was: str, person: str) -> bool:
+        """Learn that ``was`` is what a person's hash was under a former key. True where something was known of that one."""
+        was, person = self.named(was), self.named(person)
+        all_counts = [self] if self.below is None else [self, self.below]
+        if was == person or not any(was in counts.roles or counts.counted_as(person) != MERGED for counts in all_counts):
+            return False  # or nobody who is told apart
+        self.formerly = {each: person if one == was else one for each, one in self.formerly.items()} | {was: person}
+        while len(self.formerly) > MAX_FORMERLY:
+            del self.formerly[next(iter(self.formerly))]
+        is_said = was in self.same or was in self.same.values()
+        if is_said:
+            self.same = _renamed(self.same, was, person)
+        are_renamed = [counts.rename_person(was, person) for counts in all_counts]
+        return any(are_renamed) or is_said
+
+    def take(self, signal: Signal) -> bool:
+        """Count a signal of the account, or of one below it; see `Counts.count`."""
+        signal = self._by_name(signal)
+        return self.count(signal) if signal.via is None else self.count_below(signal, signal.via)
 
     def count_below(self, signal: Signal, account: str) -> bool:
         """Count a signal of an account below this one; see `Counts.count`."""
@@ -101,12 +131,13 @@ class AccountState(Counts, array_like=True):
         counts = self if signal.via is None else self.below
         if counts is None:
             return False
+        signal = self._by_name(signal)
         return counts.take_out(signal.id, kind=signal.kind, day=day, person=signal.person, topic=signal.topic, seconds=signal.seconds)
 
     def who(self, signal: Signal) -> str:
         """As whom its person is counted on evaluation."""
         counts = self if signal.via is None or self.below is None else self.below
-        person = counts.counted_as(signal.person)
+        person = counts.counted_as(self._by_name(signal).person)
         return whoever(person, self.same) if self.same else person
 
     def learn(self, update: Update) -> bool:
@@ -125,13 +156,15 @@ class AccountState(Counts, array_like=True):
             for name, value in before.items():
                 setattr(self, name, value)
             return False
+        for person, was in said.get("was", {}).items():
+            self.rename(was, person)
         for event in events:
             self._retract(event)
-        person = retraction.get("person")
-        if person is not None:
-            self._retract_person(person)
+        retracted = retraction.get("person")
+        if retracted is not None:
+            self._retract_person(self.named(retracted))
         for contact, role in (said.get("contacts") or {}).items():
-            self.say_role(contact, role)
+            self.say_role(self.named(contact), role)
         self.merge_beyond()
         return True
 
@@ -152,7 +185,7 @@ class AccountState(Counts, array_like=True):
         if "pin" in said:
             self.pins = _pinned(self.pins, said["pin"])
         if "same" in said:
-            self.same = _merged(self.same, said["same"])
+            self.same = _merged(self.same, self._by_names(said["same"]))
 
     def forget_before(self, day: int) -> None:
         """Drop the cells of earlier days; the newest event ids and what was said of people stay."""
@@ -184,7 +217,7 @@ class AccountState(Counts, array_like=True):
 
     def _retract(self, event: records.RetractedEvent) -> None:
         """Take one event out, once; what was not counted as it says is left as it is, and may be corrected later."""
-        hashed, day = _hashed(event["id"]), event["day"]
+        hashed, day, person = _hashed(event["id"]), event["day"], event.get("person")
         if hashed in self.retracted.get(day, ()):
             return
         for counts in (self, self.below):
@@ -192,7 +225,7 @@ class AccountState(Counts, array_like=True):
                 event["id"],
                 kind=event["kind"],
                 day=day,
-                person=event.get("person"),
+                person=None if person is None else self.named(person),
                 topic=event.get("topic"),
                 seconds=event.get("seconds"),
             ):
@@ -210,11 +243,22 @@ class AccountState(Counts, array_like=True):
         return True
 
     def _retract_person(self, person: str) -> None:
-        """Take out a person, what the person did here and below, and whom it was said to be."""
+        """Take out a person, what the person did here and below, whom it was said to be, and its former names."""
         self.take_out_person(person)
         if self.below is not None:
             self.below.take_out_person(person)
         self.same = {each: one for each, one in self.same.items() if person not in (each, one)}
+        self.formerly = {each: one for each, one in self.formerly.items() if one != person}
+
+    def _by_name(self, signal: Signal) -> Signal:
+        """Give the signal as one of its person under the latest key."""
+        now = None if signal.person is None else self.formerly.get(signal.person)
+        return signal if now is None else msgspec.structs.replace(signal, person=now)
+
+    def _by_names(self, same: Mapping[str, str | None] | None) -> dict[str, str | None] | None:
+        if same is None:
+            return None
+        return {self.named(person): None if one is None else self.named(one) for person, one in same.items()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,11 +273,14 @@ class Row:
     def count(self, signal: Signal) -> bool:
         """Count a signal of the account or of one below it (see `Counts.count`), and keep the state within `MAX_BYTES`.
 
+        True also where its person was known under a former key's hash.
         Decided on every record, not when a step is written: the borders between steps must not show.
         """
-        changed = self.state.count(signal) if signal.via is None else self.state.count_below(signal, signal.via)
+        is_renamed = signal.was is not None and signal.person is not None and self.state.rename(signal.was, signal.person)
+        changed = self.state.take(signal)
         texts = len(signal.id) + len(signal.kind) + len(signal.topic or "") + len(signal.role or "") + len(signal.via or "")
-        return self._keep_within(_SIGNAL_BYTES + texts * _CHARACTER_BYTES) or changed
+        more = MAX_BYTES if is_renamed else _SIGNAL_BYTES + texts * _CHARACTER_BYTES  # in all cells, and a name may be longer: measured
+        return self._keep_within(more) or changed or is_renamed
 
     def learn(self, update: Update) -> bool:
         """Take what an update says (see `AccountState.learn`) and keep the state within `MAX_BYTES`."""
@@ -283,6 +330,13 @@ def whoever(person: str, same: Mapping[str, str]) -> str:
         circle.add(each)
         each = same[each]
     return min(circle)
+
+
+def _renamed(same: Mapping[str, str], was: str, person: str) -> dict[str, str]:
+    """Say of a person what was said of ``was``; what was said of the person itself is newer."""
+    pairs = ((each, person if one == was else one) for each, one in same.items())
+    renamed = {person if each == was else each: one for each, one in pairs if each != was or person not in same}
+    return {each: one for each, one in renamed.items() if each != one}
 
 
 def _hashed(event: str) -> int:

@@ -29,12 +29,6 @@ class ContactRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     role: str | None = None
 
 
-class _Account(msgspec.Struct):
-    """What is asked of a row."""
-
-    account: str
-
-
 class Contacts:
     """The account of each person, as far as the topic was read."""
 
@@ -54,22 +48,33 @@ class Contacts:
         if value is None:
             self._accounts.pop(person, None)
             return
-        try:
-            account = _decode(value).account
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return
-        self._accounts[person] = sys.intern(account)  # many people of few accounts
+        row = read_contact(value)
+        if row is not None:
+            self._accounts[person] = sys.intern(row.account)  # many people of few accounts
+
+
+def read_contact(value: bytes) -> ContactRow | None:
+    """Read a row; None for what is none."""
+    try:
+        return _decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def contact_rows(update: AccountUpdate, account: str, identity: Identity) -> Iterator[Output]:
-    """A row for each contact that ``update`` names of ``account``. Addresses must have been found good."""
+    """A row for each contact that ``update`` names of ``account``; one that it has under the key that is being replaced goes.
+
+    Addresses must have been found good.
+    """
     for contact in update.contacts or ():
         email = normalize_email(contact.email, identity.host)
         assert email is not None, "an update with a bad address is dead"
         row = ContactRow(email=email, account=account, name=contact.name, role=contact.role)
-        key = identity.person(email).encode()
-        yield Output(CONTACTS, key, _encode(row), identity.partition_of(key))
+        for person, value in ((identity.person(email), _encode(row)), (identity.was(email), None)):
+            if person is not None:
+                key = person.encode()
+                yield Output(CONTACTS, key, value, identity.partition_of(key))
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Account).decode
+_decode = msgspec.json.Decoder(ContactRow).decode

@@ -123,6 +123,18 @@ class Counts(msgspec.Struct, array_like=True):
         self.roles.pop(person, None)
         self._find_oldest()
 
+    def rename_person(self, was: str, person: str) -> bool:
+        """Count for a person what was counted for ``was``, who is the same. False where ``was`` does not stand individually."""
+        if was not in self.roles:
+            return False
+        role = self.roles.pop(was)
+        if self.roles.get(person) is None:
+            self.roles[person] = role
+        self._move(was, person)
+        for history in self.kinds.values():
+            history.newest = [(at, event, person if each == was else each) for at, event, each in history.newest]
+        return True
+
     def forget_before(self, day: int) -> None:
         """Drop the cells of earlier days; the newest event ids and what was said of people stay."""
         if self.oldest >= day:
@@ -164,12 +176,15 @@ class Counts(msgspec.Struct, array_like=True):
         merged = sorted(self.roles)[self.max_people :]
         for person in merged:
             del self.roles[person]
-            for days in self._cells():
-                for cells in days.values():
-                    if person in cells:
-                        cells[MERGED] = cells.get(MERGED, 0) + cells.pop(person)
+            self._move(person, MERGED)
         self.coarsened |= bool(merged)
         return bool(merged)
+
+    def _move(self, person: str, to: str) -> None:
+        for days in self._cells():
+            for cells in days.values():
+                if person in cells:
+                    cells[to] = cells.get(to, 0) + cells.pop(person)
 
     def _merge_topics(self) -> bool:
         merged = sorted(self.topics.keys() - {MERGED_TOPIC})[self.max_topics :]

@@ -54,6 +54,8 @@ class Identity:
     """Person, as `person` has it -> the account whose contact list has them now; None for one on no list. See `engagement.contacts`."""
     key_id: str
     """Of the key under which `person` hashes."""
+    person_before: Callable[[str], str] | None = None
+    """Like `person`, under the key that is being replaced; None where none is."""
     free_mail: frozenset[str]
     """Domains at which anyone may have an address: never accounts."""
     disposable_mail: frozenset[str]
@@ -65,6 +67,10 @@ class Identity:
     def fingerprint(self) -> str:
         """Tells one key from another without giving it away: the hash of nobody."""
         return self.person("")
+
+    def was(self, email: str) -> str | None:
+        """Hash a normalized address under the key that is being replaced; None where none is."""
+        return None if self.person_before is None else self.person_before(email)
 
 
 def person_hasher(secret: bytes, key_id: str) -> Callable[[str], str]:

@@ -163,7 +163,7 @@ class Judge:
         """Judge a visit that depends on who the visitor is, unless a method before that one settles it."""
         found, why_not = self.resolver.resolve(evidence, self.resolver.before)
         if found is not None:
-            said = Link(found.account, found.person, visit.role) if found.method in BY_ITSELF else None
+            said = Link(found.account, found.person, visit.role, was=found.was) if found.method in BY_ITSELF else None
             return self._signal(visit, kind, found, circumstances, said=said)
         if why_not == OWN_DOMAIN or not self.resolver.remembers:
             return Verdict(f"filtered:{why_not}")
@@ -207,7 +207,9 @@ class Judge:
         return None if visit.ip is None else self._identity.network(visit.ip)
 
     def _evidence(self, account: str | None, email: str | None, network: Network | None = None) -> Evidence:
-        return Evidence(account, email, None if email is None else self._identity.person(email), network)
+        if email is None:
+            return Evidence(account, network=network)
+        return Evidence(account, email, self._identity.person(email), network, was=self._identity.was(email))
 
     def _signal(
         self,
@@ -226,6 +228,7 @@ class Judge:
             occurred_at=circumstances.occurred_at,
             received_at=circumstances.received_at,
             person=found.person,
+            was=found.was,
             role=event.role,
             topic=topic,
             seconds=event.seconds,

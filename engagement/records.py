@@ -40,6 +40,7 @@ class Signal(msgspec.Struct, tag="signal", kw_only=True, frozen=True, omit_defau
     occurred_at: Instant
     received_at: Instant  # the Kafka time of the input
     person: str | None = None  # keyed hash, never an address; None is an anonymous visitor
+    was: str | None = None  # the same person under the key that is being replaced; None where none is
     role: str | None = None
     topic: str | None = None
     seconds: int | None = None
@@ -98,7 +99,7 @@ class Retraction(TypedDict, total=False):
 
 
 class Said(TypedDict, total=False):
-    """What an update says; the keys of `events.AccountUpdate` other than its envelope, and ``same``, which intake finds out."""
+    """What an update says; the keys of `events.AccountUpdate` other than its envelope, and ``same`` and ``was``, which intake finds out."""
 
     crm_id: str | None
     name: str | None
@@ -116,6 +117,7 @@ class Said(TypedDict, total=False):
     pin: Pin | None
     retract: Retraction | None
     same: dict[str, str | None] | None  # person hash -> the person that it is; None: a person of its own again
+    was: dict[str, str]  # person hash -> the same person under the key that is being replaced, for people whom the update names
 
 
 class Update(msgspec.Struct, tag="update", kw_only=True, frozen=True, omit_defaults=True):

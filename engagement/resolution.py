@@ -42,6 +42,7 @@ class Found(msgspec.Struct, array_like=True, frozen=True, gc=False):
     method: Method
     confidence: int
     above: tuple[str, ...] = ()  # accounts that get a copy, the nearest first
+    was: str | None = None  # the person under the key that is being replaced
 
 
 class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -51,10 +52,19 @@ class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     person: str | None
     role: str | None = None
     merged: tuple[tuple[str, tuple[str, ...]], ...] = ()  # further persons that are this one, and the accounts that were told so
+    was: str | None = None  # the person under the key that is being replaced
 
     def knows(self, said: "Link") -> bool:
         """Whether ``said`` says nothing new."""
-        return self.account == said.account and self.person == said.person and said.role in (None, self.role)
+        return self.account == said.account and said.role in (None, self.role) and self.names(said) and not self.is_renamed_by(said)
+
+    def names(self, said: "Link") -> bool:
+        """Whether both are of one person, or of nobody, whichever key each of them was made under."""
+        return self.person == said.person or not {self.person, self.was}.isdisjoint({said.person, said.was} - {None})
+
+    def is_renamed_by(self, said: "Link") -> bool:
+        """Whether ``said`` has this one's person under a later key, or tells a hash under the former one that was not known."""
+        return said.was is not None and (self.person == said.was or (self.person == said.person and self.was is None))
 
 
 class Evidence(NamedTuple):
@@ -65,6 +75,7 @@ class Evidence(NamedTuple):
     person: str | None = None  # the e-mail's
     network: Network | None = None  # that the IP address is of
     link: Link | None = None  # the visitor's
+    was: str | None = None  # the e-mail's person under the key that is being replaced
 
 
 class Attempt(NamedTuple):
@@ -143,8 +154,8 @@ class Resolver:
             return None
         found, why_not = self.resolve(evidence, self._by_itself)
         if found is not None:
-            return Link(found.account, found.person, role)
-        return Link(None, evidence.person, role) if why_not == OWN_DOMAIN else None
+            return Link(found.account, found.person, role, was=found.was)
+        return Link(None, evidence.person, role, was=evidence.was) if why_not == OWN_DOMAIN else None
 
     def credited(self, link: Link | None, otherwise: Found | None) -> Found | None:
         """Say to whom a visit is credited that depends on who the visitor is; ``otherwise``: what the methods behind say."""
@@ -168,8 +179,16 @@ class Resolver:
 
     def _found(self, account: str, method: Method, evidence: Evidence) -> Found:
         link = evidence.link if method == "visitor" else None
-        person = None if method == "network" else evidence.person if link is None else link.person
-        return Found(account, person, None if link is None else link.role, method, self._confidence.of(method), self.above(account))
+        whose = None if method == "network" else evidence if link is None else link
+        return Found(
+            account=account,
+            person=None if whose is None else whose.person,
+            role=None if link is None else link.role,
+            method=method,
+            confidence=self._confidence.of(method),
+            above=self.above(account),
+            was=None if whose is None else whose.was,
+        )
 
     def _is_own_staff(self, evidence: Evidence) -> bool:
         """Whether the event names an own domain at all, beside whatever else it names."""
@@ -182,6 +201,8 @@ class Resolver:
 
     def _by_contact(self, evidence: Evidence) -> Attempt:
         account = None if evidence.person is None else self._identity.contact(evidence.person)
+        if account is None and evidence.was is not None:
+            account = self._identity.contact(evidence.was)
         return _ABSENT if account is None else self._of_name(account)
 
     def _by_email(self, evidence: Evidence) -> Attempt:

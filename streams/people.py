@@ -3,6 +3,9 @@
 The environment remembers a fingerprint of the key of each id, in ``rulebooks``, from its first worker on. So all partitions have one key,
 and a worker with another is refused before it joins. Intake's state knows of each key under which its partition hashed somebody:
 where ``rulebooks`` was lost, the next worker writes again what stands there.
+
+A key of another id replaces the one that is there. Who was known under that one would be somebody new, so a worker that brings a new key
+must bring the former one too (`PersonKey.before`), or say that it is lost. Once the new key is remembered, a worker may come without it.
 """
 
 from collections.abc import Mapping
@@ -20,14 +23,21 @@ from streams.transaction import Ambiguous, Fenced
 ATTEMPTS = 20
 
 
-async def agree_on_people(connection: Connection, environment: Environment, partitions: int, key: PersonKey, delivery: Delivery) -> None:
-    """Have the environment remember ``key``, where it knows none of its id. Raises `Refused` where it knows another."""
+async def agree_on_people(
+    connection: Connection, environment: Environment, partitions: int, key: PersonKey, delivery: Delivery, *, anew: bool = False
+) -> None:
+    """Have the environment remember ``key``, where it knows none of its id.
+
+    Raises `Refused` where it knows another of that id; where the key that ``key`` replaces is not the one that it knows; and where
+    ``key`` is new, replaces none, and people were hashed under others, unless these are to begin ``anew``.
+    """
     for _ in range(ATTEMPTS):
-        known = (await read_configuration(connection, environment)).people.get(key.key_id)
+        people = (await read_configuration(connection, environment)).people
+        known = people.get(key.key_id)
         if known is not None:
             break
         try:
-            await _remember(connection, environment, partitions, key, delivery)
+            await _remember(connection, environment, partitions, key, delivery, anew=anew)
         except (Fenced, Ambiguous):
             continue  # another worker starts at the same moment, and one of all is the last: look again what is there
     else:
@@ -36,15 +46,23 @@ async def agree_on_people(connection: Connection, environment: Environment, part
     if known != _fingerprint(partitions, key):
         msg = (
             f"environment {environment.prefix!r}: MQA_PERSON_SECRET is another one than that of the id {key.key_id!r} there, and people "
-            "would be counted twice; set it as the other workers have it, or name a new key with MQA_PERSON_KEY_ID"
+            "would be counted twice; set it as the other workers have it, or give a new key an id of its own with MQA_PERSON_KEY_ID"
         )
         raise Refused(msg)
+    if key.before is not None:
+        is_remembered = key.before.key_id in people  # else the whole state is read
+        used = people if is_remembered else await _hashed_under(connection, environment, partitions)
+        _refuse_former(environment, partitions, key, used)
 
 
 async def refuse_other_people(connection: Connection, environment: Environment, partitions: int, key: PersonKey) -> None:
-    """Raise `Refused` where the workers have another key than ``key``; where none ever ran, there is nothing to compare."""
+    """Raise `Refused` where the workers have another key than ``key``; where none ever ran, there is nothing to compare.
+
+    A new key that no worker has brought yet is taken by the one that it replaces.
+    """
     people = (await read_configuration(connection, environment)).people or await _hashed_under(connection, environment, partitions)
-    if people and people.get(key.key_id) != _fingerprint(partitions, key):
+    theirs = key if key.before is None or key.key_id in people else key.before
+    if people and people.get(theirs.key_id) != _fingerprint(partitions, theirs):
         msg = (
             f"environment {environment.prefix!r}: people were hashed under another key than that of MQA_PERSON_SECRET (and "
             "MQA_PERSON_KEY_ID) here; give the workers the same as this command, and play the history into a new environment"
@@ -52,13 +70,40 @@ async def refuse_other_people(connection: Connection, environment: Environment, 
         raise Refused(msg)
 
 
-async def _remember(connection: Connection, environment: Environment, partitions: int, key: PersonKey, delivery: Delivery) -> None:
-    """Write the fingerprint of the key that has this id: the one that is in use, else ours. Raises what `Delivery.commit` raises."""
+def _refuse_former(environment: Environment, partitions: int, key: PersonKey, people: Mapping[str, str], *, anew: bool = False) -> None:
+    """Raise `Refused` where ``key`` replaces no key that the environment knows, and should, or another one."""
+    name, before = f"environment {environment.prefix!r}", key.before
+    if before is None:
+        former = sorted(people.keys() - {key.key_id})
+        if former and key.key_id not in people and not anew:
+            msg = (
+                f"{name}: the key {key.key_id!r} is new, and everybody who was hashed under {former[-1]!r} would be counted twice; set "
+                "MQA_PERSON_SECRET_BEFORE and MQA_PERSON_KEY_ID_BEFORE to that key, or, where it is lost, say --people-anew"
+            )
+            raise Refused(msg)
+    elif people.get(before.key_id) != _fingerprint(partitions, before):
+        why = "nobody was hashed under a key of that id" if before.key_id not in people else "its secret is another one there"
+        msg = (
+            f"{name}: MQA_PERSON_KEY_ID_BEFORE is {before.key_id!r}, and {why}; set MQA_PERSON_SECRET_BEFORE and MQA_PERSON_KEY_ID_BEFORE "
+            "to the key that the workers had, or neither where none is replaced"
+        )
+        raise Refused(msg)
+
+
+async def _remember(
+    connection: Connection, environment: Environment, partitions: int, key: PersonKey, delivery: Delivery, *, anew: bool
+) -> None:
+    """Write the fingerprint of the key that has this id: the one that is in use, else ours.
+
+    Raises `Refused` as `_refuse_former` does, and what `Delivery.commit` raises.
+    """
     producer = delivery.make_producer(connection, environment.transactional_id("people", 0))
     async with producer:  # fences whoever is about to write
-        if key.key_id in (await read_configuration(connection, environment)).people:
+        people = (await read_configuration(connection, environment)).people
+        if key.key_id in people:
             return
-        used = await _hashed_under(connection, environment, partitions)
+        used = {**await _hashed_under(connection, environment, partitions), **people}
+        _refuse_former(environment, partitions, key, used, anew=anew)
         fingerprint = used.get(key.key_id, _fingerprint(partitions, key))
         row = (PEOPLE_KEY + key.key_id.encode(), fingerprint.encode(), (), None)
         await delivery.commit(producer, {rulebooks_partition(environment): [row]}, {}, environment.group)

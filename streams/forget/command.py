@@ -56,7 +56,7 @@ async def _run(connection: Connection, environment: Environment, who: str, *, is
         sought = Sought(visitor_id=who)
     else:
         key = person_key(clock)
-        sought = Sought(people=_hashes(who, key))
+        sought = _person(who, key)
         await refuse_other_people(connection, environment, genesis.partitions, key)
     name = f"environment {environment.prefix!r}"
     traces = await _look(connection, environment, genesis, sought)
@@ -84,15 +84,17 @@ async def _run(connection: Connection, environment: Environment, who: str, *, is
     )
 
 
-def _hashes(who: str, key: PersonKey) -> tuple[str, ...]:
-    """Give the person's hashes. Raises `Refused` where ``who`` is neither an address nor a hash."""
+def _person(who: str, key: PersonKey) -> Sought:
+    """Whom to look for; under the key that is being replaced too. Raises `Refused` where ``who`` is neither an address nor a hash."""
     if is_person(who):
-        return (who,)
+        return Sought(people=(who,))
     email = normalize_email(who, host)
     if email is None:
         shown = printable(who, _LONGEST)
         raise Refused(f"WHO: {shown!r} is no e-mail address and no person's hash; a visitor is named with --visitor")
-    return (make_identity(partitions=1, secret=key.secret, key_id=key.key_id).person(email),)
+    identity = make_identity(partitions=1, secret=key.secret, key_id=key.key_id, before=key.before)
+    was = identity.was(email)
+    return Sought(people=(identity.person(email), *(() if was is None else (was,))), email=email)
 
 
 async def _look(connection: Connection, environment: Environment, genesis: Genesis, sought: Sought) -> Traces:

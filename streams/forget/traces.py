@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from engagement.contacts import CONTACTS
+from engagement.contacts import CONTACTS, read_contact
 from engagement.machine import RESERVED_KEYS
 from engagement.visitors import is_visitor_key, visitor_id_of, visitor_key
 from streams.connection import Connection
@@ -19,6 +19,7 @@ class Sought:
     """Whom to look for."""
 
     people: tuple[str, ...] = ()  # hashes of one person, under each key
+    email: str | None = None  # of that person, normalized: a contact list may have it under a key that nobody has any more
     visitor_id: str | None = None
 
 
@@ -47,7 +48,7 @@ async def find_traces(
     async with reader(connection) as consumer:
         for number in range(partitions):
             if sought.people:
-                async for key, _ in _rows(consumer, environment.topic(CONTACTS), number, lambda key, _: key.decode() in sought.people):
+                async for key, _ in _rows(consumer, environment.topic(CONTACTS), number, _contact(sought)):
                     contacts.append(key.decode())
                 async for key, row in _rows(consumer, environment.topic(CHANGELOGS["qualify"]), number, _naming(sought.people)):
                     accounts += [(key.decode(), person) for person in sought.people if person.encode() in row]
@@ -64,6 +65,16 @@ Wanted = Callable[[bytes, bytes], bool]
 def _naming(people: Collection[str]) -> Wanted:
     hashes = [person.encode() for person in people]
     return lambda _, row: any(person in row for person in hashes)
+
+
+def _contact(sought: Sought) -> Wanted:
+    def is_wanted(key: bytes, row: bytes) -> bool:
+        if key.decode(errors="replace") in sought.people:
+            return True
+        contact = None if sought.email is None else read_contact(row)
+        return contact is not None and contact.email == sought.email
+
+    return is_wanted
 
 
 def _visitor(sought: Sought) -> Wanted:

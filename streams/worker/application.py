@@ -203,6 +203,7 @@ def _folds(settings: WorkerSettings, rulebooks: RulebookWatch) -> Any:
         partitions=settings.genesis.partitions,
         secret=key.secret,
         key_id=key.key_id,
+        before=key.before,
         networks=settings.networks,
         contact=settings.contact_lists.contacts.account_of,
     )

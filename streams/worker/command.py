@@ -84,6 +84,7 @@ class Seldom(logging.Filter):
     "--dead-letter-limit", default=1_000, show_default=True, type=click.IntRange(0), help="Dead letters in a row before it stops; 0: never."
 )
 @networks_option(envvar="MQA_NETWORKS")
+@click.option("--people-anew", is_flag=True, help="The former key of people's hashes is lost: everybody is a new person under the new one.")
 @click.option("--accept-loss", multiple=True, metavar="TOPIC/PARTITION", help="Go on although records were lost unread there.")
 @click.option(
     "--session-timeout", default=10, show_default=True, type=click.IntRange(6, 40), help="Seconds until a silent worker is replaced."
@@ -136,7 +137,7 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
     _refuse_unread(options["accept_loss"], environment, genesis.partitions)
     rulebook = await newest_rulebook(connection, environment)
     key = person_key(clock)
-    await agree_on_people(connection, environment, genesis.partitions, key, delivery_of(genesis))
+    await agree_on_people(connection, environment, genesis.partitions, key, delivery_of(genesis), anew=options["people_anew"])
     contact_lists = ContactLists(connection, environment, genesis.partitions)
     if options["only"] != "qualify":  # only intake asks whose an address is
         await contact_lists.read()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from engagement.contacts import Contacts
 from engagement.events import Family
+from engagement.identity import person_hasher
 from engagement.intake import Intake
 from engagement.machine import Output
 from tests.engagement.intake_world import IDENTITY, entries, intent, new_intake, record, run, update
@@ -61,7 +62,7 @@ def test_somebody_on_a_list_is_of_that_account_whatever_the_address() -> None:
 def test_of_two_lists_the_last_counts_and_who_is_forgotten_is_on_none() -> None:
     contacts = Contacts()
     for account in ("beta.example", "gamma.example"):
-        contacts.take(PERSON.encode(), b'{"account": "%s"}' % account.encode())
+        contacts.take(PERSON.encode(), b'{"email": "%s", "account": "%s"}' % (ANN.encode(), account.encode()))
     assert contacts.account_of(PERSON) == "gamma.example"
     contacts.take(PERSON.encode(), None)
     assert (contacts.account_of(PERSON), len(contacts)) == (None, 0)
@@ -73,3 +74,13 @@ def test_what_strayed_into_the_topic_says_nothing() -> None:
         contacts.take(b"k1.0", value)
     contacts.take(None, None)
     assert len(contacts) == 0
+
+
+def test_while_a_key_is_replaced_a_contact_is_listed_under_the_new_one_and_known_under_both() -> None:
+    new = replace(IDENTITY, person=person_hasher(b"other", "k2"), key_id="k2", person_before=IDENTITY.person)
+    first, second = rows_of(run(new_intake(identity=new), [record(Family.ACCOUNT_UPDATES, listing({"email": ANN}))]))
+    assert (first.key, second.key, second.value) == (new.person(ANN).encode(), PERSON.encode(), None)
+    contacts = Contacts()
+    contacts.take(PERSON.encode(), b'{"email": "ann.lee@gmail.example", "account": "beta.example"}')
+    intake = new_intake(identity=replace(new, contact=contacts.account_of))
+    assert accounts_of(intake, intent(email=ANN)) == [("beta.example", "contact", 95)]

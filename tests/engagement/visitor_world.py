@@ -8,6 +8,7 @@ import msgspec
 
 from engagement.events import Family
 from engagement.fates import adds_up
+from engagement.identity import Identity
 from engagement.intake import Intake
 from engagement.machine import Output, PlainRecord, Step
 from engagement.records import Signal, Update
@@ -53,8 +54,9 @@ def arriving(values: Iterable[bytes], *, after: int = 0, offset: int = 0, apart:
 class World:
     """One partition's intake and all that it wrote. The counters are looked at after every step."""
 
-    def __init__(self, rulebook: Rulebook | None = None) -> None:
+    def __init__(self, rulebook: Rulebook | None = None, identity: Identity = IDENTITY) -> None:
         self.rulebook = book() if rulebook is None else rulebook
+        self.identity = identity
         self.intake = self._new()
         self.outputs: list[Output] = []
         self.changelog: dict[bytes, bytes] = {}
@@ -62,7 +64,7 @@ class World:
 
     def _new(self) -> Intake:
         families = {f"t.{family.value}": family for family in Family}
-        return Intake(families=families, partition=0, rulebook=self.rulebook, identity=IDENTITY)
+        return Intake(families=families, partition=0, rulebook=self.rulebook, identity=self.identity)
 
     def visit(self, *values: bytes, after: int = 0) -> "World":
         """Take web visits, all received ``after`` ms past noon."""
@@ -87,8 +89,9 @@ class World:
         assert filtered_fates(fates) == filtered(self.outputs)
         assert fates["waiting"] == sum(map(waiting, self.visitors().values()))
 
-    def restart(self) -> None:
-        """Go on from what the changelog holds."""
+    def restart(self, identity: Identity | None = None) -> None:
+        """Go on from what the changelog holds, under another key where ``identity`` has one."""
+        self.identity = self.identity if identity is None else identity
         self.intake = self._new()
         for key, row in self.changelog.items():
             self.intake.load(key, row)

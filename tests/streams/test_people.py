@@ -19,7 +19,8 @@ from streams.person_key import PersonKey
 from streams.topics import CHANGELOGS, RULEBOOKS, Environment
 
 OURS, THEIRS = PersonKey(b"ours", "k1"), PersonKey(b"theirs", "k1")
-LATER = PersonKey(b"later", "k2")
+LATER = PersonKey(b"later", "k2", OURS)
+LOST = PersonKey(b"later", "k2")
 PARTITIONS = 2
 
 
@@ -34,8 +35,8 @@ async def environment(kafka: Connection, prefix: str) -> Environment:
     return made
 
 
-async def agree(kafka: Connection, environment: Environment, key: PersonKey) -> None:
-    await agree_on_people(kafka, environment, PARTITIONS, key, EXACTLY_ONCE)
+async def agree(kafka: Connection, environment: Environment, key: PersonKey, *, anew: bool = False) -> None:
+    await agree_on_people(kafka, environment, PARTITIONS, key, EXACTLY_ONCE, anew=anew)
 
 
 async def write(kafka: Connection, topic: str, key: bytes, value: bytes | None) -> None:
@@ -92,6 +93,36 @@ async def test_a_command_with_another_key_than_the_workers_is_refused(kafka: Con
     await refuse_other_people(kafka, environment, PARTITIONS, THEIRS)  # nobody has come yet
     await remember(kafka, environment, OURS)
     await refuse_other_people(kafka, environment, PARTITIONS, OURS)
-    for other in (THEIRS, LATER):
+    await refuse_other_people(kafka, environment, PARTITIONS, LATER)  # the workers will come with both
+    for other in (THEIRS, LOST, PersonKey(b"later", "k2", THEIRS)):
         with pytest.raises(Refused, match="people were hashed under another key"):
             await refuse_other_people(kafka, environment, PARTITIONS, other)
+
+
+@pytest.mark.parametrize("remember", [agree, hash_under], ids=["by a worker's start", "in intake's state"])
+async def test_a_new_key_replaces_the_one_that_was_there_or_is_refused(kafka: Connection, environment: Environment, remember):
+    await remember(kafka, environment, OURS)
+    with pytest.raises(Refused, match=r"the key 'k2' is new.*hashed under 'k1'.*MQA_PERSON_SECRET_BEFORE.*--people-anew"):
+        await agree(kafka, environment, LOST)
+    with pytest.raises(
+        Refused, match=r"MQA_PERSON_KEY_ID_BEFORE is 'k1', and its secret is another one there; set MQA_PERSON_SECRET_BEFORE"
+    ):
+        await agree(kafka, environment, PersonKey(b"later", "k2", THEIRS))
+    with pytest.raises(Refused, match=r"MQA_PERSON_KEY_ID_BEFORE is 'k0', and nobody was hashed under a key of that id.*or neither"):
+        await agree(kafka, environment, PersonKey(b"later", "k2", PersonKey(b"ours", "k0")))
+    for key in (LATER, OURS, LATER, LOST):  # in a rolling restart, and once the former one is dropped
+        await agree(kafka, environment, key)
+    with pytest.raises(Refused, match="MQA_PERSON_KEY_ID_BEFORE is 'k1', and its secret is another one there"):
+        await agree(kafka, environment, PersonKey(b"later", "k2", THEIRS))
+
+
+async def test_where_the_former_key_is_lost_everybody_may_begin_anew(kafka: Connection, environment: Environment):
+    await agree(kafka, environment, OURS)
+    await agree(kafka, environment, LOST, anew=True)
+    await agree(kafka, environment, LOST)
+
+
+async def test_where_nobody_was_hashed_no_key_can_be_replaced(kafka: Connection, environment: Environment):
+    with pytest.raises(Refused, match="nobody was hashed under a key of that id"):
+        await agree(kafka, environment, LATER)
+    assert not (await read_configuration(kafka, environment)).people

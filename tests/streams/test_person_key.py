@@ -5,13 +5,13 @@ import os
 import pytest
 
 from engagement.errors import Refused
-from streams.person_key import DEVELOPMENT_SECRET, person_key
+from streams.person_key import DEVELOPMENT_SECRET, PersonKey, person_key
 
 
 def test_the_environment_variables_say_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MQA_PERSON_SECRET", "mine")
     monkeypatch.setenv("MQA_PERSON_KEY_ID", "k7")
-    assert person_key("wall") == person_key("played") == (b"mine", "k7")
+    assert person_key("wall") == person_key("played") == PersonKey(b"mine", "k7")
 
 
 def test_a_secret_is_any_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +36,7 @@ def test_an_id_of_letters_digits_and_dashes_is_taken(monkeypatch: pytest.MonkeyP
 def test_a_played_history_needs_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MQA_PERSON_SECRET", raising=False)
     monkeypatch.delenv("MQA_PERSON_KEY_ID", raising=False)
-    assert person_key("played") == (DEVELOPMENT_SECRET.encode(), "k1")
+    assert person_key("played") == PersonKey(DEVELOPMENT_SECRET.encode(), "k1")
 
 
 @pytest.mark.parametrize("secret", [None, ""])
@@ -46,4 +46,38 @@ def test_by_the_wall_a_missing_secret_is_refused_and_so_is_an_empty_one(monkeypa
     else:
         monkeypatch.setenv("MQA_PERSON_SECRET", secret)
     with pytest.raises(Refused, match="MQA_PERSON_SECRET is not set"):
+        person_key("wall")
+
+
+def rotate(monkeypatch: pytest.MonkeyPatch, **settings: str) -> None:
+    for name, value in {"MQA_PERSON_SECRET": "mine", "MQA_PERSON_KEY_ID": "k2", **settings}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_the_key_that_is_being_replaced_stands_beside_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rotate(monkeypatch, MQA_PERSON_SECRET_BEFORE="former", MQA_PERSON_KEY_ID_BEFORE="k1")
+    assert person_key("wall") == PersonKey(b"mine", "k2", PersonKey(b"former", "k1"))
+
+
+def test_where_both_are_empty_none_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    rotate(monkeypatch, MQA_PERSON_SECRET_BEFORE="", MQA_PERSON_KEY_ID_BEFORE="")
+    assert person_key("wall").before is None
+
+
+@pytest.mark.parametrize(("there", "missing"), [("SECRET", "KEY_ID"), ("KEY_ID", "SECRET")])
+def test_half_of_a_key_that_is_being_replaced_is_refused(monkeypatch: pytest.MonkeyPatch, there: str, missing: str) -> None:
+    rotate(monkeypatch, **{f"MQA_PERSON_{there}_BEFORE": "k1"})
+    with pytest.raises(Refused, match=f"MQA_PERSON_{missing}_BEFORE is not set: .*; set both, or neither"):
+        person_key("wall")
+
+
+def test_a_key_that_replaces_one_of_its_own_id_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    rotate(monkeypatch, MQA_PERSON_SECRET_BEFORE="former", MQA_PERSON_KEY_ID_BEFORE="k2")
+    with pytest.raises(Refused, match="MQA_PERSON_KEY_ID_BEFORE: 'k2' is the new key's id too; name that one with MQA_PERSON_KEY_ID"):
+        person_key("wall")
+
+
+def test_an_odd_id_of_the_former_key_is_refused_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    rotate(monkeypatch, MQA_PERSON_SECRET_BEFORE="former", MQA_PERSON_KEY_ID_BEFORE="k.1")
+    with pytest.raises(Refused, match=r"MQA_PERSON_KEY_ID_BEFORE: 'k.1' must be 1 to 16 letters"):
         person_key("wall")
