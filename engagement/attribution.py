@@ -74,10 +74,7 @@ class Attribution:
     def _move(moves: Iterable[Move], occasion: Occasion, entries: LogEntries, ends: Ends) -> None:
         for move in moves:
             ends.move(move.visit, move.was, move.now)
-            if move.before is not None:
-                entries.visit(move.visit, move.before, occasion.read, undo=True)
-            if move.after is not None:
-                entries.visit(move.visit, move.after, occasion.read)
+            entries.move(move, occasion.read)
 
     @staticmethod
     def _tell(told: Iterable[Same], occasion: Occasion, entries: LogEntries) -> None:

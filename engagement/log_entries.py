@@ -5,14 +5,16 @@ numbered in their order (the last part of `Source`), so that each can be told fr
 visit keeps that one's source, and says by ``read`` which record moved it.
 """
 
+from collections.abc import Set as AbstractSet
+
 import msgspec
 
 from engagement.events import Family
 from engagement.identity import Identity
 from engagement.machine import Output
 from engagement.records import Read, Signal, Source, Update, encode
-from engagement.resolution import Found
-from engagement.visitor import Same, Visit
+from engagement.resolution import Found, accounts_of
+from engagement.visitor import Move, Same, Visit
 
 ACCOUNT_LOG = "account-log"
 
@@ -33,8 +35,19 @@ class LogEntries:
             source = (*entry.source[:3], self._number)
             self._append(each, msgspec.structs.replace(entry, source=source, via=account))
 
-    def visit(self, visit: Visit, found: Found, read: Read | None, *, undo: bool = False) -> None:
-        """Append a visitor's visit as it is credited (``undo``: was) to an account and those above it. ``read``: None at its source."""
+    def move(self, move: Move, read: Read) -> None:
+        """Append what takes a visit out of where it was counted, and what counts it elsewhere."""
+        both = accounts_of(move.before) & accounts_of(move.after)
+        if move.before is not None:
+            self.visit(move.visit, move.before, read, undo=True, both=both)
+        if move.after is not None:
+            self.visit(move.visit, move.after, read, both=both)
+
+    def visit(self, visit: Visit, found: Found, read: Read | None, *, undo: bool = False, both: AbstractSet[str] = frozenset()) -> None:
+        """Append a visitor's visit as it is credited (``undo``: was) to an account and those above it. ``read``: None at its source.
+
+        ``both``: accounts that have it before and after a move.
+        """
         for account in (found.account, *found.above):
             entry = Signal(
                 id=visit.id,
@@ -51,6 +64,7 @@ class LogEntries:
                 confidence=found.confidence,
                 via=None if account == found.account else found.account,
                 undo=undo,
+                moved=account in both,
                 rulebook=self._version,
             )
             self._append(account, entry)

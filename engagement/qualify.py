@@ -337,7 +337,9 @@ class _Work:
         if day is None:
             return  # a history is about to be played: its first day judges whoever is there
         judge.forget(row.state, day)  # whether or not it is judged: how that is found out must not show
-        if changed or row.due == UNJUDGED:
+        if signal.moved:
+            self._reattribute(_cause("reattribution", signal, record), key, row, judge, day)
+        elif changed or row.due == UNJUDGED:
             self._judge_anew(_cause("signal", signal, record), key, row, judge)
         elif not judge.is_worthless(signal, row.state):
             moved = not self._bears(key, signal, row, day) and self._judged(key, row, judge, day, _cause("signal", signal, record))
@@ -345,15 +347,19 @@ class _Work:
                 row.due = day + 1  # the signal may bring the due day nearer: found tomorrow, once for all of today's
 
     def _undo(self, signal: Signal, record: Record, key: bytes, row: Row, judge: Judge) -> None:
-        """Take a signal out again. Many go at once, when a visitor identifies: the due day is found tomorrow, for all of today's."""
+        """Take a signal out again; where the account has it afterwards too, it is judged when that is counted."""
         if not row.state.undo(signal):
             self._count("not_there")
             return
         self._count("undone" if signal.via is None else "via_undone")
         day = self.position.rule_day
-        if day is None or judge.is_at_rest(row.state) or judge.is_worthless(signal, row.state):
+        if day is None or signal.moved or judge.is_at_rest(row.state) or judge.is_worthless(signal, row.state):
             return  # its headroom can only have grown
-        if not self._judged(key, row, judge, day, _cause("reattribution", signal, record)):
+        self._reattribute(_cause("reattribution", signal, record), key, row, judge, day)
+
+    def _reattribute(self, cause: Cause, key: bytes, row: Row, judge: Judge, day: int) -> None:
+        """Judge an account of which a signal was moved. Many are at once, when a visitor identifies: the due day is found tomorrow."""
+        if not self._judged(key, row, judge, day, cause):
             row.due = day + 1
 
     def _judge_anew(self, cause: Cause, key: bytes, row: Row, judge: Judge) -> None:

@@ -51,6 +51,7 @@ class Signal(msgspec.Struct, tag="signal", kw_only=True, frozen=True, omit_defau
     confidence: int | None = None  # 0-100, as the rulebook rates the method
     via: str | None = None  # the account below this one whose signal it is; None: its own
     undo: bool = False  # takes out again what was counted as this record says otherwise: another account has it now, or nobody
+    moved: bool = False  # the account has it before and after: the record that takes it out and the one that counts it are judged as one
     rulebook: str  # version that intake used
 
 

@@ -45,6 +45,11 @@ class Found(msgspec.Struct, array_like=True, frozen=True, gc=False):
     was: str | None = None  # the person under the key that is being replaced
 
 
+def accounts_of(found: Found | None) -> frozenset[str]:
+    """Name every account that a credit counts for."""
+    return frozenset() if found is None else frozenset((found.account, *found.above))
+
+
 class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Who a visitor is. Stands in the rows of visitors."""
 

@@ -16,7 +16,7 @@ from engagement.rulebook import Rulebook
 from tests.engagement.intake_world import DAY, NOON
 from tests.engagement.log_world import FIRST_DAY, TOPIC, Log, Run
 from tests.engagement.test_visitor_properties import ROOMY, SAYINGS, VISITS, Happening, histories
-from tests.engagement.visitor_world import World, known, seen, unlinked
+from tests.engagement.visitor_world import JANE, World, book, known, seen, unlinked
 
 
 def qualified(outputs: Sequence[Output], rulebook: Rulebook) -> Run:
@@ -95,3 +95,32 @@ def test_a_change_that_earlier_visits_cause_is_effective_when_their_visitor_is_k
     world = World(ROOMY[0]).visit(*(seen(f"v{number}", url="/pricing") for number in range(7))).visit(known("k"), after=5 * DAY)
     (change,) = qualified(world.outputs, ROOMY[0]).changes
     assert change.effective_at == iso_instant(NOON + 5 * DAY)
+
+
+def test_an_account_whose_own_visitor_becomes_known_does_not_fall_on_the_way():
+    """The visits count for it before and after: without them it would be nothing for a moment."""
+    rulebook = book(stage="{engaged: {enter: {score: 100}}}", others="roles: {anonymous: 1}")
+    visits = [seen(f"v{number}", url="/pricing", ip="10.0.0.1") for number in range(7)]
+    world = World(rulebook).visit(*visits, known("k"), known("b", "bob@acme.example"))
+    run = qualified(world.outputs, rulebook)
+    assert [(change.to, change.reason) for change in run.changes] == [("engaged", "signal")]
+    assert run.state("acme.example").kinds["pricing"].days == {FIRST_DAY: {JANE: 7}}
+
+
+def test_a_move_within_an_account_that_leaves_it_with_less_lets_it_fall():
+    rulebook = book(stage="{engaged: {enter: {score: 100}}}", others="roles: {anonymous: 1}\n        caps: {person: 50}")
+    visits = [seen(f"v{number}", url="/pricing", ip="10.0.0.1") for number in range(7)]
+    run = qualified(World(rulebook).visit(*visits, known("k")).outputs, rulebook)
+    assert [(change.to, change.reason) for change in run.changes] == [("engaged", "signal"), ("watch", "reattribution")]
+
+
+def test_the_account_above_does_not_fall_where_a_visitor_moves_from_one_below_to_another():
+    rulebook = book(
+        resolve="{parents: {acme.example: holding.example, beta.example: holding.example}}",
+        stage="{engaged: {enter: {rolled_up_score: 100}}}",
+    )
+    visits = [seen(f"v{number}", url="/pricing") for number in range(7)]
+    run = qualified(World(rulebook).visit(known("k"), *visits, known("b", "bob@beta.example")).outputs, rulebook)
+    assert [(change.account, change.to) for change in run.changes if change.account == "holding.example"] == [
+        ("holding.example", "engaged")
+    ]

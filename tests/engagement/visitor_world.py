@@ -19,7 +19,14 @@ from tests.engagement.intake_world import IDENTITY, NOON, counted, entries, filt
 JANE, JOE, BOB = (IDENTITY.person(email) for email in ("jane@acme.example", "joe@acme.example", "bob@beta.example"))
 
 
-def book(*, resolve: str = "{}", visitors: str = "{}", data_centres: str = "named_only") -> Rulebook:
+def book(
+    *,
+    resolve: str = "{}",
+    visitors: str = "{}",
+    data_centres: str = "named_only",
+    stage: str = "{mqa: {enter: {score: 100}}}",
+    others: str = "",
+) -> Rulebook:
     return load_rulebook(
         f"""
         signals: {{page: {{points: 1}}, pricing: {{points: 15, urls: [/pricing*]}}, webinar: {{points: 30}}}}
@@ -27,7 +34,8 @@ def book(*, resolve: str = "{}", visitors: str = "{}", data_centres: str = "name
         intake: {{own_domains: [us.example], dedupe_window: 90d, data_centres: {data_centres}}}
         resolve: {resolve}
         visitors: {visitors}
-        stage: {{mqa: {{enter: {{score: 100}}}}}}
+        stage: {stage}
+        {others}
         """,
         "test",
     )
