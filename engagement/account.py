@@ -24,6 +24,7 @@ from engagement.counts import MAX_PEOPLE, MERGED, NEVER, Counts
 from engagement.days import day_of
 from engagement.errors import Refused
 from engagement.records import Opportunity, Said, Signal, Update
+from engagement.sayings import Sayings, chosen, heard, renamed, whoever, without
 
 FORMAT = 3
 MAX_BYTES = 256 * 1024
@@ -80,10 +81,11 @@ class AccountState(Counts, array_like=True):
     disposition_day: int | None = None
     opportunities: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)  # id -> stage, amount
     pins: dict[str, Pin] = msgspec.field(default_factory=dict)  # ladder -> pin
-    same: dict[str, str] = msgspec.field(default_factory=dict)  # person -> the person that it is; see `engagement.together`
+    same: dict[str, str] = msgspec.field(default_factory=dict)  # person -> the person that it is, by `sayings`; see `engagement.together`
     below: Counts | None = None  # signals of the accounts below; None where there never were any
     names_below: dict[str, int] = msgspec.field(default_factory=dict)  # account below -> the day of its newest signal
     formerly: dict[str, str] = msgspec.field(default_factory=dict)  # person's hash under a former key -> under the latest
+    sayings: Sayings = msgspec.field(default_factory=dict)  # what visitors say of people
 
     @property
     def has_below(self) -> bool:
@@ -103,9 +105,9 @@ class AccountState(Counts, array_like=True):
         self.formerly = {each: person if one == was else one for each, one in self.formerly.items()} | {was: person}
         while len(self.formerly) > MAX_FORMERLY:
             del self.formerly[next(iter(self.formerly))]
-        is_said = was in self.same or was in self.same.values()
+        is_said = was in self.sayings or any(was in ones for ones in self.sayings.values())
         if is_said:
-            self.same = _renamed(self.same, was, person)
+            self._take_sayings(renamed(self.sayings, was, person))
         are_renamed = [counts.rename_person(was, person) for counts in all_counts]
         return any(are_renamed) or is_said
 
@@ -184,8 +186,11 @@ class AccountState(Counts, array_like=True):
             self.opportunities = {} if deal is None else self.opportunities | {deal["id"]: _deal(deal)}
         if "pin" in said:
             self.pins = _pinned(self.pins, said["pin"])
-        if "same" in said:
-            self.same = _merged(self.same, self._by_names(said["same"]))
+        for people, more in ((said.get("same"), 1), (said.get("differ"), -1)):
+            if people is not None:
+                was = said.get("was", {})  # of which it learns only after this
+                named = {self.named(was.get(person, person)): self.named(was.get(one, one)) for person, one in people.items()}
+                self._take_sayings(heard(self.sayings, named, more))
 
     def forget_before(self, day: int) -> None:
         """Drop the cells of earlier days; the newest event ids and what was said of people stay."""
@@ -247,7 +252,7 @@ class AccountState(Counts, array_like=True):
         self.take_out_person(person)
         if self.below is not None:
             self.below.take_out_person(person)
-        self.same = {each: one for each, one in self.same.items() if person not in (each, one)}
+        self._take_sayings(without(self.sayings, person))
         self.formerly = {each: one for each, one in self.formerly.items() if one != person}
 
     def _by_name(self, signal: Signal) -> Signal:
@@ -255,10 +260,9 @@ class AccountState(Counts, array_like=True):
         now = None if signal.person is None else self.formerly.get(signal.person)
         return signal if now is None else msgspec.structs.replace(signal, person=now)
 
-    def _by_names(self, same: Mapping[str, str | None] | None) -> dict[str, str | None] | None:
-        if same is None:
-            return None
-        return {self.named(person): None if one is None else self.named(one) for person, one in same.items()}
+    def _take_sayings(self, sayings: Sayings) -> None:
+        self.sayings = sayings
+        self.same = chosen(sayings)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -317,28 +321,6 @@ def header(stored: bytes) -> tuple[int, int]:
     return applied, due
 
 
-def whoever(person: str, same: Mapping[str, str]) -> str:
-    """Follow who is the same as whom to the end; all of a circle are the one with the smallest hash."""
-    passed: set[str] = set()
-    while person in same and person not in passed:
-        passed.add(person)
-        person = same[person]
-    if person not in same:
-        return person
-    circle, each = {person}, same[person]
-    while each != person:
-        circle.add(each)
-        each = same[each]
-    return min(circle)
-
-
-def _renamed(same: Mapping[str, str], was: str, person: str) -> dict[str, str]:
-    """Say of a person what was said of ``was``; what was said of the person itself is newer."""
-    pairs = ((each, person if one == was else one) for each, one in same.items())
-    renamed = {person if each == was else each: one for each, one in pairs if each != was or person not in same}
-    return {each: one for each, one in renamed.items() if each != one}
-
-
 def _hashed(event: str) -> int:
     return int.from_bytes(blake2b(event.encode(), digest_size=6).digest())
 
@@ -363,6 +345,6 @@ def _pinned(pins: Mapping[str, Pin], said: records.Pin | None) -> dict[str, Pin]
 
 
 _PLAIN_FIELDS = ("crm_id", "name", "domains", "owner", "region", "strategic", "listed_tier", "expected_ltv", "relationship")
-_SAID_FIELDS = (*_PLAIN_FIELDS, "attributes", "disposition", "disposition_day", "opportunities", "pins", "same")
+_SAID_FIELDS = (*_PLAIN_FIELDS, "attributes", "disposition", "disposition_day", "opportunities", "pins", "same", "sayings")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(AccountState).decode

@@ -12,7 +12,7 @@ import msgspec
 from engagement.events import Family
 from engagement.identity import Identity
 from engagement.machine import Output
-from engagement.records import Read, Signal, Source, Update, encode
+from engagement.records import Read, Said, Signal, Source, Update, encode
 from engagement.resolution import Found, accounts_of
 from engagement.visitor import Move, Same, Visit
 
@@ -71,11 +71,15 @@ class LogEntries:
 
     def same(self, told: Same, event_id: str, occurred_at: int, source: Source, read: Read | None) -> None:
         """Append which of an account's people are another one, or are so no longer."""
+        people = {**told.people}
+        fields: Said = {"same": people} if told.key == "same" else {"differ": people}
+        if told.was:
+            fields["was"] = {**told.was}
         entry = Update(
             id=event_id,
             occurred_at=occurred_at,
             received_at=self._received_at,
-            fields={"same": told.same, "was": {**told.was}} if told.was else {"same": told.same},
+            fields=fields,
             source=(*source[:3], self._number),
             read=read,
             rulebook=self._version,

@@ -100,7 +100,10 @@ class Retraction(TypedDict, total=False):
 
 
 class Said(TypedDict, total=False):
-    """What an update says; the keys of `events.AccountUpdate` other than its envelope, and ``same`` and ``was``, which intake finds out."""
+    """What an update says.
+
+    The keys are those of `events.AccountUpdate`, but for its envelope; ``same``, ``differ`` and ``was`` intake finds out.
+    """
 
     crm_id: str | None
     name: str | None
@@ -117,7 +120,8 @@ class Said(TypedDict, total=False):
     contacts: dict[str, str | None] | None  # person hash -> role
     pin: Pin | None
     retract: Retraction | None
-    same: dict[str, str | None] | None  # person hash -> the person that it is; None: a person of its own again
+    same: dict[str, str]  # person hash -> the person that it is, as one more visitor says
+    differ: dict[str, str]  # likewise, as one visitor says no longer
     was: dict[str, str]  # person hash -> the same person under the key that is being replaced, for people whom the update names
 
 

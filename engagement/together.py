@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
-from engagement.account import AccountState, whoever
+from engagement.account import AccountState
 from engagement.counts import Cells, Counts, KindHistory
+from engagement.sayings import whoever
 
 _Days = Mapping[int, Cells]
 C = TypeVar("C", bound=Counts)

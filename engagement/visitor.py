@@ -16,7 +16,7 @@ the visitor was known, and no link brings them back.
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -70,10 +70,11 @@ class Move(NamedTuple):
 
 
 class Same(NamedTuple):
-    """What an account is told: which of its people are another one; None: are people of their own again."""
+    """What an account is told of which of its people are another one."""
 
     account: str
-    same: dict[str, str | None]
+    key: Literal["same", "differ"]  # that they are, or that this visitor says so no longer
+    people: Mapping[str, str]
     was: Mapping[str, str]  # who of them is known under the key that is being replaced, and as whom
 
 
@@ -175,7 +176,7 @@ def join(known: Link | None, said: Link, rule: VisitorsRule, resolver: Resolver)
         return Joined(joined, moves=False)
     accounts = (account, *resolver.above(account))
     former = {each: before for each, before in ((said.person, said.was), (known.person, known.was)) if before is not None}
-    told = tuple(Same(each, {said.person: known.person}, former) for each in accounts)
+    told = tuple(Same(each, "same", {said.person: known.person}, former) for each in accounts)
     return Joined(Link(account, known.person, role, (*known.merged, (said.person, accounts)), known.was), moves=False, told=told)
 
 
@@ -185,5 +186,7 @@ def unlink(known: Link | None) -> Joined:
 
 
 def _untold(known: Link | None) -> tuple[Same, ...]:
-    merged = () if known is None else known.merged
-    return tuple(Same(account, {person: None}, {}) for person, accounts in merged for account in accounts)
+    if known is None or known.person is None:
+        return ()
+    former = {} if known.was is None else {known.person: known.was}
+    return tuple(Same(account, "differ", {person: known.person}, former) for person, accounts in known.merged for account in accounts)

@@ -104,7 +104,7 @@ class Resolution:
                     self.counted[method] += -1 if entry.undo else 1
                     if entry.source[:3] != source[:3]:
                         moved.add(entry.source[:3])
-                case Update() if "same" not in entry.fields:
+                case Update() if entry.fields.keys().isdisjoint(("same", "differ")):
                     self.counted["update"] += 1
         return len(moved)
 

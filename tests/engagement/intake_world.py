@@ -147,7 +147,7 @@ def counted(outputs: Iterable[Output]) -> int:
         if isinstance(entry, Signal):
             count += 0 if entry.via is not None else -1 if entry.undo else 1
         else:
-            count += "same" not in entry.fields
+            count += entry.fields.keys().isdisjoint(("same", "differ"))
     return count
 
 

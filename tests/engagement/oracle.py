@@ -252,7 +252,7 @@ class Account:
     since: dict[str, int] = field(default_factory=dict)  # ladder -> day of the machine's last move
     stands: dict[str, int] = field(default_factory=dict)
     fell: dict[tuple[str, int], int] = field(default_factory=dict)  # (ladder, rung) -> day of the last fall from or through it
-    same: dict[str, str] = field(default_factory=dict)  # person -> who that is
+    sayings: Counter[tuple[str, str]] = field(default_factory=Counter)  # (person, who that is) -> how many say so
     below: "Account | None" = None  # all accounts below as one
 
     def hear(self, signal: Signal) -> None:
@@ -291,11 +291,15 @@ class Account:
                 self.pins[said["ladder"]] = said["rung"], said["until"]
             case "retract":
                 self._retract(said)
-            case "same":
-                merged = {} if said is None else self.same | said
-                self.same = {person: one for person, one in merged.items() if one is not None}
+            case "same" | "differ":
+                self._hear(said, 1 if name == "same" else -1)
             case _:
                 self.said[name] = said
+
+    def _hear(self, said: Mapping[str, str], more: int) -> None:
+        """Read as: what nobody said cannot be taken back, and whoever is said to be themself is."""
+        for who in said.items():
+            self.sayings[who] = max(0, self.sayings[who] + more) if who[0] != who[1] else 0
 
     def _know(self, person: str, role: str | None) -> None:
         """Read as: who says no role leaves the one said before."""
@@ -317,7 +321,7 @@ class Account:
             for cell in [cell for cell in counter if cell[2] == person]:
                 del counter[cell]
         self.roles.pop(person, None)
-        self.same = {one: other for one, other in self.same.items() if person not in (one, other)}
+        self.sayings = Counter({who: count for who, count in self.sayings.items() if person not in who})
 
     def subtract(self, kind: str, day: int, person: str | None, topic: str | None, seconds: int | None) -> bool:
         """Whether something was counted there, which is no more."""
@@ -330,6 +334,17 @@ class Account:
             about = topic.casefold(), day, person
             self.topics[about] = max(0, self.topics[about] - 1)
         return True
+
+    @property
+    def same(self) -> dict[str, str]:
+        """Read as: whom most say somebody to be; of several the one with the smallest hash."""
+        said = sorted(((count, person, one) for (person, one), count in self.sayings.items() if count), key=lambda each: (each[0], each[2]))
+        best: dict[str, tuple[int, str]] = {}
+        for count, person, one in said:
+            known = best.get(person)
+            if known is None or count > known[0]:
+                best[person] = count, one
+        return {person: one for person, (_, one) in best.items()}
 
     def with_people_as_one(self) -> "Account":
         """Everybody counted as who they are. Read as: they have the role of that one, else of the first of the others who has any."""
@@ -418,7 +433,7 @@ class View:
     """Everything conditions ask of an account on a day, each computed where it is asked for. A rule word ``w`` is the method ``is_w``."""
 
     def __init__(self, book: Book, account: Account, today: int) -> None:
-        below = None if account.below is None else replace(account.below, same=account.same).with_people_as_one()
+        below = None if account.below is None else replace(account.below, sayings=account.sayings).with_people_as_one()
         self.book, self.account, self.today = book, replace(account.with_people_as_one(), below=below), today
         self.stands: dict[str, int] = {}  # ladders judged so far
         self.segments: list[str] = []

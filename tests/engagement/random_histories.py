@@ -140,14 +140,15 @@ class _Writer:
             "expected_ltv": random.choice([0, 249_999, 250_000, 1_000_000, None]),
             "region": random.choice(["APAC", "EMEA", None]),
             "owner": random.choice(["ana", None]),
-            "same": random.choice([self.same(), self.same(), None]),
+            "same": self.same(),
+            "differ": self.same(),
         }
         return {name: sayings[name] for name in random.sample(list(sayings), random.choice([1, 1, 2, 3]))}
 
-    def same(self) -> dict[str, str | None]:
-        """Who is the same as whom, in chains and circles too, or is not any more."""
+    def same(self) -> dict[str, str]:
+        """Who is the same as whom, in chains and circles too."""
         people = [f"p{number}" for number in range(1, 8)]
-        return {self.random.choice(people): self.random.choice([*people, None, None]) for _ in range(self.random.choice([1, 1, 2]))}
+        return {self.random.choice(people): self.random.choice(people) for _ in range(self.random.choice([1, 1, 2]))}
 
     def attributes(self) -> dict[str, Any]:
         names = self.random.sample(list(ATTRIBUTES), self.random.randint(1, 4))

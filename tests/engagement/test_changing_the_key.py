@@ -66,7 +66,8 @@ def written(happenings: Any, workers: list[str], rulebook: Rulebook) -> Log:
             case "contacts", contacts:
                 log.update(day, contacts={of(person): role for person, role in contacts.items()}, **was(*contacts))
             case "same", (second, first), is_same:
-                log.update(day, same={of(second): of(first) if is_same else None}, **was(second, first))
+                said: dict[str, Any] = {"same" if is_same else "differ": {of(second): of(first)}}
+                log.update(day, **said, **was(second, first))
             case "retract", person:
                 log.update(day, retract={"person": of(person)}, **was(person))
     return log.update(16, region="EU")
@@ -143,16 +144,18 @@ def test_what_was_merged_under_the_former_key_is_taken_back_under_the_new_one() 
     state.learn(said(same={"k1.b": "k1.a"}))
     state.learn(said(contacts={"k2.b": "cfo"}, was={"k2.b": "k1.b"}))
     assert state.same == {"k2.b": "k1.a"}
-    state.learn(said(same={"k1.b": None}))
+    state.learn(said(differ={"k1.b": "k1.a"}))
     assert (state.same, state.roles) == ({}, {"k1.a": None, "k2.b": "cfo"})
 
 
-def test_of_two_sayings_about_one_person_the_one_under_the_new_key_stays() -> None:
+def test_sayings_about_one_person_under_both_keys_are_told_together() -> None:
     state = AccountState()
     state.learn(said(same={"k1.b": "k1.a", "k2.b": "k1.c", "k2.d": "k1.d"}))
-    for person in "bd":
+    for person in "abd":
         state.rename(f"k1.{person}", f"k2.{person}")
-    assert state.same == {"k2.b": "k1.c"}
+    assert state.sayings == {"k2.b": {"k2.a": 1, "k1.c": 1}}
+    state.learn(said(same={"k2.b": "k2.a"}))
+    assert state.same == {"k2.b": "k2.a"}
 
 
 def test_the_role_is_that_of_the_new_name_else_that_of_the_former() -> None:

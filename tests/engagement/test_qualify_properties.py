@@ -98,7 +98,7 @@ ACTS = st.one_of(
                 {"retract": {"person": "p1"}},
                 {"same": {"p2": "p1"}},
                 {"same": {"p1": "p3", "p4": "p3"}},
-                {"same": {"p2": None, "p1": None}},
+                {"differ": {"p2": "p1", "p1": "p3"}},
                 {"retract": {"events": [{"id": "e2", "kind": "webinar", "day": FIRST_DAY, "person": "p2"}]}},
             ]
         ),

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engagement.account import AccountState, whoever
+from engagement.account import AccountState
 from engagement.rulebook import Rulebook, load_rulebook
+from engagement.sayings import whoever
 from engagement.together import as_one
 from tests.engagement.log_world import Log, run
 from tests.engagement.test_account import said, signal
@@ -46,7 +47,7 @@ def test_it_is_as_if_they_had_come_as_one_and_taken_back_as_if_nothing_had_been_
     before = run(plain).state()
     joined = run(plain.update(3, same=same)).state()
     assert told(joined, rulebook) == told(run(written(signals, rulebook, same)).state(), rulebook)
-    after = run(plain.update(3, same=dict.fromkeys(same))).state()
+    after = run(plain.update(3, differ=same)).state()
     assert told(after, rulebook) == told(before, rulebook)
     unmoved = {"standings": {}, "falls": {}, "sequence": 0}  # history stays
     assert msgspec.structs.replace(after, **unmoved) == msgspec.structs.replace(before, **unmoved)
@@ -74,7 +75,7 @@ def test_two_addresses_of_one_person_are_one_in_people_under_the_cap_and_in_repe
         log.signal(0, "page", person)
     fall = run(log.update(0, same={"p2": "p1"})).changes[-1]
     assert (fall.to, fall.reason, fall.people, fall.score) == ("watch", "update", 1, 40_000)
-    back = run(log.update(0, same={"p2": None})).changes[-1]
+    back = run(log.update(0, differ={"p2": "p1"})).changes[-1]
     assert (back.to, back.people, back.score) == ("two", 2, 80_000)
 
 
@@ -115,3 +116,25 @@ def test_a_person_who_is_retracted_is_nobody_any_more():
     state.learn(said(same={"b": "a", "c": "b"}))
     state.learn(said(retract={"person": "b"}))
     assert (state.same, set(state.roles)) == ({}, {"a", "c"})
+
+
+def test_what_two_visitors_say_stands_until_both_have_taken_it_back():
+    state = AccountState()
+    for _ in range(2):
+        state.learn(said(same={"b": "a"}))
+    state.learn(said(differ={"b": "a"}))
+    assert state.same == {"b": "a"}
+    state.learn(said(differ={"b": "a"}))
+    assert (state.same, state.sayings) == ({}, {})
+    state.learn(said(differ={"b": "a"}))  # one too many: nobody says it
+    state.learn(said(same={"b": "a"}))
+    assert state.same == {"b": "a"}
+
+
+def test_of_two_whom_somebody_is_said_to_be_it_is_whom_most_say_then_the_smallest_hash():
+    state = AccountState()
+    for one in ("c", "a", "c"):
+        state.learn(said(same={"b": one}))
+    assert state.same == {"b": "c"}
+    state.learn(said(differ={"b": "c"}))
+    assert state.same == {"b": "a"}

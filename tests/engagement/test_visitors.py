@@ -111,6 +111,14 @@ def test_a_second_address_of_an_account_is_the_same_person_until_an_unlink() -> 
     assert world.visit(unlinked("not")).same() == {}
 
 
+def test_what_another_visitor_says_of_the_same_two_people_stands() -> None:
+    world = World()
+    for visitor in ("v1", "v2"):
+        world.visit(known(f"{visitor}a", visitor_id=visitor), known(f"{visitor}b", "joe@acme.example", visitor_id=visitor))
+    assert world.visit(unlinked("not")).same() == {("acme.example", JOE): JANE}
+    assert world.visit(unlinked("nor", visitor_id="v2")).same() == {}
+
+
 def test_another_account_takes_that_back_as_well() -> None:
     world = World().visit(known("who"), known("too", "joe@acme.example"), known("other", "bob@beta.example"))
     assert world.same() == {}

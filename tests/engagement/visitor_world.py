@@ -117,12 +117,14 @@ class World:
         return counts_of(self.outputs)
 
     def same(self) -> dict[tuple[str, str], str]:
-        """(account, person) -> the person that it is."""
-        found: dict[tuple[str, str], str | None] = {}
+        """(account, person) -> the person that it is; nothing is taken back that was not said."""
+        said: Counter[tuple[str, str, str]] = Counter()
         for account, entry in entries(self.outputs):
             if isinstance(entry, Update):
-                found |= {(account, person): other for person, other in (entry.fields.get("same") or {}).items()}
-        return {person: other for person, other in found.items() if other is not None}
+                said.update((account, *people) for people in entry.fields.get("same", {}).items())
+                said.subtract((account, *people) for people in entry.fields.get("differ", {}).items())
+        assert min(said.values(), default=0) >= 0
+        return {(account, person): other for account, person, other in +said}
 
 
 def counts_of(outputs: Iterable[Output]) -> Counter[tuple[str | None, ...]]:

@@ -99,7 +99,7 @@ class Oracle:
             case Signal(via=None) as signal:
                 self.credits[signal.id, key.decode()] += -1 if signal.undo else 1
                 self.undone += signal.undo
-            case Update() as update if "same" not in update.fields:
+            case Update() as update if update.fields.keys().isdisjoint(("same", "differ")):
                 self.credits[update.id, key.decode()] += 1
 
     def read_to(self, number: int, topic: str) -> int:
