@@ -55,7 +55,8 @@ def registrable(text: str) -> str | None:
 
 @lru_cache(_USER_AGENTS)
 def _is_robot(user_agent: str) -> bool:
-    return bool(is_crawler(user_agent))
+    # Robots change the case of their names more often than the list does.
+    return bool(is_crawler(user_agent) or is_crawler(user_agent.lower()))
 
 
 def make_identity(

@@ -123,6 +123,7 @@ def test_partitions_are_those_of_the_java_client(key: bytes, murmur2: int) -> No
 
 def test_robots_are_known_by_their_user_agent() -> None:
     assert IDENTITY.is_robot("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)")
+    assert IDENTITY.is_robot("Mozilla/5.0 (compatible; Ezooms/1.0; help@moz.com)")
     assert not IDENTITY.is_robot("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")
 
 
