@@ -7,8 +7,6 @@ says of a visitor comes before a visit of the same day: the score at the end of 
 """
 
 import asyncio
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +16,7 @@ from time import time_ns
 import msgspec
 import pytest
 from aiokafka.structs import TopicPartition
+from confluent_kafka import Producer
 
 from engagement.days import MS_PER_DAY, day_of, midnight
 from engagement.events import Family
@@ -84,13 +83,12 @@ def test_what_an_intent_signal_says_of_a_visitor_comes_to_the_same_score() -> No
     assert scores[0] == scores[1]
 
 
-def kcat(kafka: Connection, topic: str, lines: Iterable[bytes]) -> None:
-    """Send lines ``key TAB value``; one without a tab has no key."""
-    program = shutil.which("kcat")
-    if program is None:
-        pytest.skip("`kcat` is not on the path; install it with `sudo apt-get install kcat` (macOS: brew install kcat)")
-    command = [program, "-P", "-b", kafka.bootstrap, "-t", topic, "-K", "\t"]
-    subprocess.run(command, input=b"".join(line + b"\n" for line in lines), check=True, timeout=60)
+def produce(kafka: Connection, topic: str, events: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+    """Send keys and values with librdkafka as it comes."""
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for key, value in events:
+        producer.produce(topic, value, key)
+    assert producer.flush(60) == 0, "all were sent"
 
 
 async def lying(kafka: Connection, environment: Environment, family: Family) -> list[tuple[bytes | None, int, bytes]]:
@@ -103,7 +101,7 @@ async def lying(kafka: Connection, environment: Environment, family: Family) -> 
     return found
 
 
-def test_what_kcat_sends_is_counted_as_if_the_java_client_had_sent_it(kafka: Connection, tmp_path: Path) -> None:
+def test_what_librdkafka_sends_is_counted_as_if_the_java_client_had_sent_it(kafka: Connection, tmp_path: Path) -> None:
     today = day_of(time_ns() // 1_000_000)
     events = [event for visitor in range(VISITORS) for day in range(3) for event in story(1, visitor, day=day)]
     start = midnight(today) - MS_PER_DAY
@@ -117,8 +115,8 @@ def test_what_kcat_sends_is_counted_as_if_the_java_client_had_sent_it(kafka: Con
     async def feed() -> None:
         async with open_player(kafka, environment) as player:
             await player.begin(today)
-            lines = [b"%b\t%b" % (each.key or b"", each.value or b"") for each in arrivals] + [each.value or b"" for each in without_key]
-            await asyncio.to_thread(kcat, kafka, visits, lines)
+            sent = [*((each.key, each.value) for each in arrivals), *((None, each.value) for each in without_key)]
+            await asyncio.to_thread(produce, kafka, visits, sent)
             await player.settle()
 
     with working(kafka, environment, tmp_path):
