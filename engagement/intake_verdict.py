@@ -114,7 +114,11 @@ class Judge:
         if verdict.said is not None or forgotten == OPTED_OUT:
             return verdict
         said = self.resolver.said(evidence, visit.role)
-        return verdict if said is None else verdict._replace(said=said)
+        if said is None:
+            if visit.type == "identify":
+                raise _Filtered(self.resolver.why_nobody(evidence))
+            return verdict
+        return verdict._replace(said=said)
 
     def evidence(self, family: Family, event: Any) -> Evidence:
         """Give what a visit or a signal has to find its account by, who its visitor is apart. Raises `Dead` as `judge` does."""

@@ -162,6 +162,10 @@ class Resolver:
             return Link(found.account, found.person, role, was=found.was)
         return Link(None, evidence.person, role, was=evidence.was) if why_not == OWN_DOMAIN else None
 
+    def why_nobody(self, evidence: Evidence) -> str:
+        """Name the reason why an event, of which `said` knows nobody, does not say itself whose it is."""
+        return self.resolve(evidence, self._by_itself).why_not
+
     def credited(self, link: Link | None, otherwise: Found | None) -> Found | None:
         """Say to whom a visit is credited that depends on who the visitor is; ``otherwise``: what the methods behind say."""
         if link is None:

@@ -39,6 +39,7 @@ class Configuration:
     rulebook: Record | None  # the last record of a rulebook, as it is; None where there is none
     is_live: bool
     people: Mapping[str, str]  # id of a key of people's hashes -> its fingerprint
+    since: Mapping[str, int]  # likewise -> when the first worker came with it, in ms
 
 
 def rulebooks_partition(environment: Environment) -> TopicPartition:
@@ -60,6 +61,7 @@ async def read_records(consumer: AIOKafkaConsumer, partition: TopicPartition, *,
     rulebook: Record | None = None
     is_live = False
     people: dict[str, str] = {}
+    since: dict[str, int] = {}
     async for batch in read_to_end(consumer, partition, start=start, end=end):
         for record in batch:
             key = record.key or b""
@@ -70,9 +72,10 @@ async def read_records(consumer: AIOKafkaConsumer, partition: TopicPartition, *,
                 people.pop(key_id, None)
                 if record.value is not None:
                     people[key_id] = record.value.decode(errors="replace")
+                    since[key_id] = record.timestamp
             elif not key.startswith(_RESERVED):
                 rulebook = record
-    return Configuration(rulebook=rulebook, is_live=is_live, people=people)
+    return Configuration(rulebook=rulebook, is_live=is_live, people=people, since=since)
 
 
 def load_newest(configuration: Configuration, environment: Environment) -> Rulebook:

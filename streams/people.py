@@ -10,8 +10,9 @@ must bring the former one too (`PersonKey.before`), or say that it is lost. Once
 
 from collections.abc import Mapping
 
+from engagement.days import day_of, iso_day
 from engagement.errors import Refused
-from streams.configuration import PEOPLE_KEY, read_configuration, rulebooks_partition
+from streams.configuration import PEOPLE_KEY, Configuration, read_configuration, rulebooks_partition
 from streams.connection import Connection
 from streams.delivery import Delivery
 from streams.history.live import read_intake_positions
@@ -65,9 +66,34 @@ async def refuse_other_people(connection: Connection, environment: Environment, 
     if people and people.get(theirs.key_id) != _fingerprint(partitions, theirs):
         msg = (
             f"environment {environment.prefix!r}: people were hashed under another key than that of MQA_PERSON_SECRET (and "
-            "MQA_PERSON_KEY_ID) here; give the workers the same as this command, and play the history into a new environment"
+            "MQA_PERSON_KEY_ID) here; set them as the workers have them (a history that was to go under another key: play it into a new "
+            "environment)"
         )
         raise Refused(msg)
+
+
+def keys_line(configuration: Configuration) -> str:
+    """Say under which keys people are hashed, and since when."""
+    since = sorted(configuration.since.items(), key=lambda each: each[1])
+    keys = [f"{key_id} (since {iso_day(day_of(at))})" for key_id, at in since if key_id in configuration.people]
+    return f"people are hashed under {', '.join(keys)}" if keys else "nobody was hashed so far"
+
+
+def keys_not_given(configuration: Configuration, key: PersonKey) -> list[str]:
+    """Name the keys under which people were hashed, and that ``key`` neither is nor replaces."""
+    given = {key.key_id, None if key.before is None else key.before.key_id}
+    return sorted(configuration.people.keys() - given)
+
+
+def still_needed(configuration: Configuration, key: PersonKey, days: int, now: int) -> str | None:
+    """Warn where a former key was let go sooner than ``days`` after the first worker came with ``key``. ``now`` in ms."""
+    former, until = keys_not_given(configuration, key), day_of(configuration.since.get(key.key_id, 0)) + days
+    if not former or until <= day_of(now):
+        return None
+    return (
+        f"until {iso_day(until)} people may be known under {former[-1]!r} alone, and would be counted twice: set "
+        "MQA_PERSON_SECRET_BEFORE and MQA_PERSON_KEY_ID_BEFORE to that key"
+    )
 
 
 def _refuse_former(environment: Environment, partitions: int, key: PersonKey, people: Mapping[str, str], *, anew: bool = False) -> None:

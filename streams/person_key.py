@@ -30,7 +30,11 @@ def person_key(clock: str) -> PersonKey:
         msg = "MQA_PERSON_SECRET is not set: people are stored as hashes under a key that must be yours; set it to a long random word"
         raise Refused(msg)
     key_id = _checked("MQA_PERSON_KEY_ID", os.environ.get("MQA_PERSON_KEY_ID") or KEY_ID)
-    return PersonKey(os.fsencode(secret or DEVELOPMENT_SECRET), key_id, _key_before(key_id))
+    key = PersonKey(os.fsencode(secret or DEVELOPMENT_SECRET), key_id, _key_before(key_id))
+    if key.before is not None and key.before.secret == key.secret:
+        msg = f"MQA_PERSON_SECRET is the former one, of {key.before.key_id!r}, under another id; set it to a new long random word"
+        raise Refused(msg)
+    return key
 
 
 def _key_before(key_id: str) -> PersonKey | None:

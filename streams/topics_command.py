@@ -7,12 +7,12 @@ import click
 
 from engagement.errors import Refused
 from engagement.records import Genesis
-from engagement.rulebook import Rulebook
 from streams.clocks import clock_of
-from streams.configuration import newest_rulebook
+from streams.configuration import Configuration, load_newest, read_configuration
 from streams.connection import Connection
 from streams.delivery import MEANINGS, delivery_of
 from streams.genesis import PARTITIONS, create_environment, delete_environment, existing_topics, read_genesis
+from streams.people import keys_line
 from streams.rulebooks import read_rulebook
 from streams.topics import CLOCKS, TOPICS, Clock, Environment
 
@@ -47,18 +47,18 @@ def create(
     first = None if rulebook is None else read_rulebook(rulebook)
     connection = Connection.find(bootstrap)
 
-    async def run() -> tuple[list[str], Genesis, Clock, Rulebook]:
+    async def run() -> tuple[list[str], Genesis, Clock, Configuration]:
         await connection.wait_until_ready()
         before = await existing_topics(connection, environment)
         made = await create_environment(
             connection, environment, partitions=partitions, clock=clock, rulebook=first, replication=replication
         )
         new = [each.short for each in TOPICS if each.short not in before]
-        return new, made, await clock_of(connection, environment, made), await newest_rulebook(connection, environment)
+        return new, made, await clock_of(connection, environment, made), await read_configuration(connection, environment)
 
-    created, genesis, runs_by, active = asyncio.run(run())
+    created, genesis, runs_by, configuration = asyncio.run(run())
     click.echo(f"created {', '.join(map(environment.topic, created))}" if created else "every topic was there already")
-    _show(environment, genesis, runs_by, active)
+    _show(environment, genesis, runs_by, configuration)
 
 
 @topics.command("list")
@@ -87,10 +87,10 @@ def check(prefix: str, bootstrap: str | None) -> None:
     environment = Environment(prefix)
     connection = Connection.find(bootstrap)
 
-    async def run() -> tuple[Genesis, Clock, Rulebook]:
+    async def run() -> tuple[Genesis, Clock, Configuration]:
         await connection.wait_until_ready()
         genesis = await read_genesis(connection, environment)
-        return genesis, await clock_of(connection, environment, genesis), await newest_rulebook(connection, environment)
+        return genesis, await clock_of(connection, environment, genesis), await read_configuration(connection, environment)
 
     _show(environment, *asyncio.run(run()))
 
@@ -115,10 +115,12 @@ def delete(prefix: str, *, yes: bool, bootstrap: str | None) -> None:
     click.echo(f"deleted {', '.join(deleted)}" if deleted else f"environment {prefix!r} has no topics")
 
 
-def _show(environment: Environment, genesis: Genesis, clock: Clock, active: Rulebook) -> None:
+def _show(environment: Environment, genesis: Genesis, clock: Clock, configuration: Configuration) -> None:
+    active = load_newest(configuration, environment)
     was = "" if clock == genesis.clock else f" (its history was {genesis.clock})"
     click.echo(
         f"environment {environment.prefix!r} is whole: {len(TOPICS)} topics, {genesis.partitions} partitions, "
         f"{clock} clock{was}, rulebook {active.version}"
     )
     click.echo(f"it delivers {MEANINGS[delivery_of(genesis).promise]}")
+    click.echo(keys_line(configuration))

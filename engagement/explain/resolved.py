@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from engagement.events import Family, WebVisit
-from engagement.fates import COUNTED, WAITING
+from engagement.fates import COUNTED, FILTERED, WAITING
 from engagement.identity_rules import Method
 from engagement.intake_verdict import OPTED_OUT, Judge, Verdict
 from engagement.records import Signal
@@ -30,7 +30,7 @@ class Answer(msgspec.Struct, kw_only=True, frozen=True):
     method: Method
     by: str | None  # what it looked up; None: the event has nothing that it could
     account: str | None
-    lost: str | None  # None: it found the account; else why not, `LATER`, `SAYS_ITSELF`, or a reason of `engagement.resolution`
+    lost: str | None  # None: it found the account; else why not, `LATER`, `SAYS_ITSELF`, or a reason why it counts for nobody
 
 
 class Resolved(msgspec.Struct, kw_only=True, frozen=True):
@@ -94,10 +94,15 @@ def _answers(
             yield Answer(method=method, by=by[method], account=None, lost=not_asked[method])
         elif account is None:
             yield Answer(method=method, by=by[method], account=None, lost=why_not)
-        else:  # without an account it is own staff's, whatever else is named
-            lost = OWN_DOMAIN if told.account is None else None if is_first else LATER
+        else:
+            lost = _why_nobodys(told.fate) if told.account is None else None if is_first else LATER
             yield Answer(method=method, by=by[method], account=account, lost=lost)
             is_first = False
+
+
+def _why_nobodys(fate: str) -> str:
+    """Name the reason why an event is nobody's although it names an account; an ``identify`` that counts is own staff's then."""
+    return fate.removeprefix(FILTERED) if fate.startswith(FILTERED) else OWN_DOMAIN
 
 
 def _looked_up(event: Any, evidence: Evidence, *, is_visit: bool) -> dict[Method, str | None]:

@@ -12,13 +12,14 @@ from engagement.identity import is_person, normalize_email
 from engagement.records import Genesis
 from engagement.written import printable
 from streams.clocks import clock_of
+from streams.configuration import read_configuration
 from streams.connection import Connection
 from streams.days import last_day_of
 from streams.forget.requests import requests
 from streams.forget.traces import Sought, Traces, find_traces
 from streams.genesis import read_genesis
 from streams.identity import host, make_identity
-from streams.people import refuse_other_people
+from streams.people import keys_not_given, refuse_other_people
 from streams.person_key import PersonKey, person_key
 from streams.reading import reader
 from streams.topics import Clock, Environment
@@ -52,16 +53,26 @@ async def _run(connection: Connection, environment: Environment, who: str, *, is
     await connection.wait_until_ready()
     genesis = await read_genesis(connection, environment)
     clock = await clock_of(connection, environment, genesis)
+    others: list[str] = []
     if is_visitor:
         sought = Sought(visitor_id=who)
     else:
         key = person_key(clock)
         sought = _person(who, key)
         await refuse_other_people(connection, environment, genesis.partitions, key)
+        if sought.email is not None:
+            others = keys_not_given(await read_configuration(connection, environment), key)
+    if others:
+        keys = " and ".join(others)
+        click.echo(
+            f"people were hashed under {keys} too, and whose hash is whose only that key tells: what is kept under it alone is not found; "
+            "set MQA_PERSON_SECRET_BEFORE and MQA_PERSON_KEY_ID_BEFORE to that key, or name the hash",
+            err=True,
+        )
     name = f"environment {environment.prefix!r}"
     traces = await _look(connection, environment, genesis, sought)
     if not traces:
-        click.echo(f"{name} keeps nothing of {printable(who, _LONGEST)}")
+        click.echo(f"{name} keeps nothing of {printable(who, _LONGEST)}{' that can be found' if others else ''}")
         return
     click.echo("\n".join(_lines(traces)))
     if not is_meant:

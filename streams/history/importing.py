@@ -8,6 +8,7 @@ A line of an impossible year is a raw line. One of a possible year, but far from
 is refused before anything is written.
 """
 
+import hmac
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
@@ -28,6 +29,7 @@ from streams.history.import_output import not_taken, output_option
 from streams.history.lines import LONGEST_PATH, STANDARD_STREAM, encode_line, open_history, refuse_overwriting
 from streams.history.progress import lines_read
 from streams.history.sorting import LONGEST_LINE, in_order, log_lines, refuse_gaps
+from streams.person_key import person_key
 
 _PATIENCE = 100  # unreadable lines at the start of a file, until it is taken for something else
 
@@ -35,9 +37,13 @@ _PATIENCE = 100  # unreadable lines at the start of a file, until it is taken fo
 class LogImport:
     """One log on its way to a history. When `history` is exhausted, ``lines == visits + raw + left_out.total()``."""
 
-    def __init__(self, place: str, *, site: str = "") -> None:
-        """``place`` names the log in errors; ``site`` (``https://www.acme.com``) is put before every path."""
+    def __init__(self, place: str, *, secret: bytes, site: str = "") -> None:
+        """``place`` names the log in errors; ``site`` (``https://www.acme.com``) is put before every path.
+
+        ``secret``: of the people's hashes. A visitor's id is made with it of address and user agent, and is kept where no address is.
+        """
         self.place = place
+        self._secret = secret
         self.site = site.rstrip("/")
         self.visits = 0
         self.raw = 0
@@ -98,7 +104,8 @@ class LogImport:
             return
         self.visits += 1
         self._first_lines.setdefault(day_of(request.at), number)
-        visitor = "log-" + digest(f"{request.address} {request.user_agent}".encode())  # such a log knows no cookies
+        browser = f"{request.address} {request.user_agent}".encode()  # such a log knows no cookies
+        visitor = f"log-{hmac.digest(self._secret, browser, 'sha256').hex()[:16]}"
         said = {
             "id": f"log-{number}-{digest(text)}",
             "occurred_at": iso_instant(request.at),
@@ -158,7 +165,7 @@ def access_log(log: Path, output: Path, site: str) -> None:
         raise Refused(msg)
     refuse_overwriting(output, log)
     place = printable(str(log), LONGEST_PATH)
-    log_import = LogImport(place, site=site)
+    log_import = LogImport(place, secret=person_key("played").secret, site=site)
     with open_history(log, "rb") as source, open_history(output, "wb") as file, lines_read() as counted:
         file.writelines(in_order(log_import.history(counted(log_lines(source)))))
     click.echo(

@@ -54,6 +54,13 @@ _LOST = {
 }
 
 
+_MOVES_NOTHING = {
+    OWN_DOMAIN: "own staff move no account",
+    "opted_out": "its visitor asked not to be tracked",
+    "data_centre": "visits from data centres move no account",
+}
+"""Why an event is nobody's although a method knows an account. (None of the other reasons comes with one.)"""
+
 _OTHERS = {
     COUNTED: "{account}, whose update it is",
     WAITING: "nobody's so far, it waits until its visitor says who they are",
@@ -100,7 +107,7 @@ def _headline(told: Resolved) -> str:
     if end == "dead":
         return f"a dead letter ({plain(reason)}): {printable(told.detail or '', 200)}"
     visitor = printable(told.visitor_id or "", _LONGEST)
-    return _OTHERS[end].format(visitor=visitor, account=told.account or "no account")
+    return _OTHERS[end].format(visitor=visitor, account=told.account or "our own staff")
 
 
 def _said(answer: Answer, found: Answer | None) -> str:
@@ -110,8 +117,8 @@ def _said(answer: Answer, found: Answer | None) -> str:
             return f"{answer.account}" if by in (None, answer.account) else f"{answer.account}, by {by}"
         case Answer(lost="later") if found is not None:
             return f"{answer.account}, but {found.method} comes first"
-        case Answer(account=str(account)):
-            return f"{account}, but own staff move no account"
+        case Answer(account=str(account), lost=reason):
+            return f"{account}, but {_MOVES_NOTHING.get(str(reason), 'the event moves no account')}"
         case Answer(lost="absent"):
             return _LACKS[answer.method] if by is None else _UNKNOWN[answer.method].format(by=by)
         case _:

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 from collections.abc import Callable, Collection
+from time import time_ns
 from typing import Any
 
 import click
@@ -14,18 +15,20 @@ import click
 from engagement.errors import Refused
 from engagement.written import shown
 from streams.clocks import clock_of
-from streams.configuration import newest_rulebook
+from streams.configuration import newest_rulebook, read_configuration
 from streams.connection import Connection
 from streams.contacts import ContactLists
 from streams.delivery import delivery_of
 from streams.genesis import read_genesis
 from streams.networks.files import networks_option, read_networks
 from streams.networks.lookup import NO_NETWORKS
-from streams.people import agree_on_people
+from streams.people import agree_on_people, still_needed
 from streams.person_key import person_key
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
 from streams.worker.health import listen
 from streams.worker.unit import Limits
+
+log = logging.getLogger("mqa.worker")
 
 INTERRUPTED = 130
 LONGEST_NAME = 100
@@ -138,6 +141,11 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
     rulebook = await newest_rulebook(connection, environment)
     key = person_key(clock)
     await agree_on_people(connection, environment, genesis.partitions, key, delivery_of(genesis), anew=options["people_anew"])
+    log.info("people are hashed under %s%s", key.key_id, "" if key.before is None else f", and known under {key.before.key_id}")
+    if clock == "wall":
+        days = max(rulebook.history_days, rulebook.visitors.age)
+        if warning := still_needed(await read_configuration(connection, environment), key, days, time_ns() // 1_000_000):
+            log.warning("%s", warning)
     contact_lists = ContactLists(connection, environment, genesis.partitions)
     if options["only"] != "qualify":  # only intake asks whose an address is
         await contact_lists.read()

@@ -136,7 +136,7 @@ def test_a_contact_list_says_whose_a_free_mail_address_is() -> None:
 
 
 def test_an_address_that_is_of_no_account_links_nobody() -> None:
-    assert World().visit(seen("a"), known("who", "jim@gmail.example")).fates == {"in": 1, "waiting": 1, "identify": 1}
+    assert World().visit(seen("a"), known("who", "jim@gmail.example")).fates == {"in": 2, "waiting": 1, "filtered:free_mail": 1}
 
 
 def test_visits_of_own_staff_are_filtered_whatever_their_network_says() -> None:

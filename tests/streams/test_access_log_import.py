@@ -36,7 +36,7 @@ def entry(
 
 
 def imported(*lines: bytes, log_import: LogImport | None = None) -> list[HistoryLine]:
-    history = (log_import or LogImport("access.log")).history(lines)
+    history = (log_import or LogImport("access.log", secret=b"secret")).history(lines)
     return list(read_history(in_order(history), "history"))
 
 
@@ -54,7 +54,7 @@ def test_a_line_becomes_a_visit_that_the_event_model_accepts() -> None:
 
 
 def test_a_site_stands_before_paths_and_not_before_whole_urls() -> None:
-    log_import = LogImport("access.log", site="https://www.acme.com/")
+    log_import = LogImport("access.log", secret=b"secret", site="https://www.acme.com/")
     lines = imported(entry(request="GET /a?b=1 HTTP/1.1"), entry(request="GET http://other.example/x HTTP/1.1"), log_import=log_import)
     assert [visit(line).url for line in lines] == ["https://www.acme.com/a?b=1", "http://other.example/x"]
 
@@ -97,7 +97,7 @@ def test_a_line_of_an_impossible_year_is_received_with_the_line_before() -> None
 
 
 def test_a_log_that_pauses_for_years_is_refused_with_the_lines_before_anything_is_written() -> None:
-    history = in_order(LogImport("access.log").history([entry(5), entry(9, year=2150), b"torn\n", entry(7, year=2016)]))
+    history = in_order(LogImport("access.log", secret=b"secret").history([entry(5), entry(9, year=2150), b"torn\n", entry(7, year=2016)]))
     with pytest.raises(Refused) as refused:
         next(history)
     assert str(refused.value) == (
@@ -118,7 +118,7 @@ def test_lines_out_of_order_are_put_in_order() -> None:
 
 @given(st.lists(st.integers(0, 59), max_size=40), st.integers(1, 7))
 def test_sorting_in_runs_is_sorting(seconds: list[int], run: int) -> None:
-    history = list(LogImport("access.log").history([entry(second) for second in seconds]))
+    history = list(LogImport("access.log", secret=b"secret").history([entry(second) for second in seconds]))
     assert list(in_order(history, run)) == list(in_order(history))
     assert [line.received_ms % 60_000 // 1000 for line in read_history(in_order(history, run), "h")] == sorted(seconds)
 
@@ -131,7 +131,7 @@ def test_sorting_in_runs_is_sorting(seconds: list[int], run: int) -> None:
     )
 )
 def test_every_line_ends_in_one_place(lines: list[bytes]) -> None:
-    log_import = LogImport("access.log")
+    log_import = LogImport("access.log", secret=b"secret")
     try:
         written = len(list(log_import.history(log_lines(BytesIO(b"".join(line.rstrip(b"\n") + b"\n" for line in lines))))))
     except Refused:
@@ -188,7 +188,8 @@ ENDS = [
 @given(st.lists(st.sampled_from(ENDS), max_size=40))
 def test_counted_waiting_filtered_and_left_out_lines_add_up_to_the_log(lines: list[tuple[str, bytes]]) -> None:
     lines = [*ENDS, *lines]
-    log_import, replay = LogImport("access.log"), HistoryReplay(partitions=PARTITIONS, rulebook=RULEBOOK, identity=IDENTITY)
+    log_import = LogImport("access.log", secret=b"secret")
+    replay = HistoryReplay(partitions=PARTITIONS, rulebook=RULEBOOK, identity=IDENTITY)
     history = imported(*(line for _, line in lines), log_import=log_import)
     for day, arrivals in arrivals_by_day(history, PARTITIONS):
         replay.begin(day)
@@ -198,7 +199,7 @@ def test_counted_waiting_filtered_and_left_out_lines_add_up_to_the_log(lines: li
 
 
 def test_what_is_left_out_is_counted_by_reason() -> None:
-    log_import = LogImport("access.log")
+    log_import = LogImport("access.log", secret=b"secret")
     assert imported(entry(status=404), entry(status=302), b"\n", b"y" * LONGEST_LINE + b"\n", log_import=log_import) == []
     assert log_import.left_out == {"client_error": 1, "redirect": 1, "blank": 1, "too_long": 1}
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from engagement.days import MS_PER_DAY, day_of, iso_day
 from engagement.errors import Refused
 from engagement.intake import IntakePosition
 from engagement.machine import POSITION_KEY
@@ -14,7 +15,7 @@ from streams.connection import Connection
 from streams.delivery import EXACTLY_ONCE
 from streams.genesis import create_environment
 from streams.identity import make_identity
-from streams.people import agree_on_people, refuse_other_people
+from streams.people import agree_on_people, keys_line, keys_not_given, refuse_other_people, still_needed
 from streams.person_key import PersonKey
 from streams.topics import CHANGELOGS, RULEBOOKS, Environment
 
@@ -126,3 +127,16 @@ async def test_where_nobody_was_hashed_no_key_can_be_replaced(kafka: Connection,
     with pytest.raises(Refused, match="nobody was hashed under a key of that id"):
         await agree(kafka, environment, LATER)
     assert not (await read_configuration(kafka, environment)).people
+
+
+async def test_a_key_that_is_let_go_too_soon_is_warned_of_and_the_keys_are_told(kafka: Connection, environment: Environment):
+    await agree(kafka, environment, OURS)
+    await agree(kafka, environment, LATER._replace(before=OURS))
+    configuration = await read_configuration(kafka, environment)
+    now = configuration.since["k2"]
+    today, until = iso_day(day_of(now)), iso_day(day_of(now) + 90)
+    assert keys_line(configuration) == f"people are hashed under k1 (since {today}), k2 (since {today})"
+    assert keys_not_given(configuration, LATER) == ["k1"]
+    assert f"until {until} people may be known under 'k1' alone" in str(still_needed(configuration, LATER, 90, now))
+    assert still_needed(configuration, LATER, 90, now + 90 * MS_PER_DAY) is None
+    assert still_needed(configuration, LATER._replace(before=OURS), 90, now) is None

@@ -81,3 +81,10 @@ def test_an_odd_id_of_the_former_key_is_refused_as_well(monkeypatch: pytest.Monk
     rotate(monkeypatch, MQA_PERSON_SECRET_BEFORE="former", MQA_PERSON_KEY_ID_BEFORE="k.1")
     with pytest.raises(Refused, match=r"MQA_PERSON_KEY_ID_BEFORE: 'k.1' must be 1 to 16 letters"):
         person_key("wall")
+
+
+def test_the_former_secret_is_no_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SECRET": "one", "KEY_ID": "k2", "SECRET_BEFORE": "one", "KEY_ID_BEFORE": "k1"}.items():
+        monkeypatch.setenv(f"MQA_PERSON_{name}", value)
+    with pytest.raises(Refused, match="MQA_PERSON_SECRET is the former one, of 'k1', under another id"):
+        person_key("wall")

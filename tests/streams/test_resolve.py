@@ -104,10 +104,30 @@ def test_the_rulebooks_order_aliases_and_parents_decide(tmp_path: Path, networks
     ]
 
 
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"gpc": True}, "delta.com, but its visitor asked not to be tracked"),
+        ({"ip": "203.0.113.9"}, "delta.com, but visits from data centres move no account"),
+    ],
+)
+def test_what_is_filtered_for_another_reason_than_its_account_says_that_one(tmp_path: Path, wish: dict[str, Any], words: str) -> None:
+    networks = tmp_path / "networks.csv"
+    networks.write_text("network,domain,kind\n203.0.113.0/24,,data_centre\n")
+    rules = rulebook(tmp_path, "intake: {data_centres: filter}")
+    said = visit(email="z@delta.com", **({"type": "identify"} if "gpc" in wish else {}), **wish)
+    assert f"  email    {words}".strip() in "\n".join(told(*rules, "--networks", str(networks), of=said))
+
+
+def test_an_identify_that_says_nobody_is_filtered_for_the_reason_why() -> None:
+    assert told(of=visit(type="identify", email="x@gmail.com"))[0] == "e1: nobody's, an address at a free-mail provider is no account's"
+    assert told(of=visit(type="identify"))[0] == "e1: nobody's, no method knows its account"
+
+
 @pytest.mark.parametrize("said", [{}, {"type": "identify"}])
 def test_own_staff_move_no_account_that_they_name(tmp_path: Path, said: dict[str, Any]) -> None:
     lines = told(*rulebook(tmp_path, "intake: {own_domains: [us.example]}"), of=visit(account="acme.com", email="me@us.example", **said))
-    assert lines[0] == ("e1: visitor v-17 is of no account" if said else "e1: nobody's, it is of our own staff")
+    assert lines[0] == ("e1: visitor v-17 is of our own staff" if said else "e1: nobody's, it is of our own staff")
     assert lines[1] == "    account  acme.com, but own staff move no account"
     assert lines[3] == "    email    me@us.example is our own"
 
