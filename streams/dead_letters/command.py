@@ -147,7 +147,8 @@ async def _retry(connection: Connection, environment: Environment, wanted: Wante
     if not is_meant:
         _, choice = await plan()
         if choice.sent:
-            raise Refused(f"environment {environment.prefix!r} would judge these as events that come in now; add --yes if that is meant")
+            name = f"environment {environment.prefix!r}"
+            raise Refused(f"{name} would judge these as events that come in now; add --yes if that is meant, with --last 1 to try one")
         return
     # Before it is looked: whoever sends letters at the same time is fenced, so that what is found stays so.
     async with delivery_of(genesis).make_producer(connection, environment.transactional_id("retry", 0)) as producer:
