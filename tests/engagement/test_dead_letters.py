@@ -126,9 +126,9 @@ def test_what_is_sent_again_is_read_in_the_format_that_it_was_in(rulebook: Ruleb
 
 
 def test_an_event_that_intake_made_of_a_call_is_ours_when_it_is_sent_again_to_a_topic_of_calls() -> None:
-    letter = letter_of(SEGMENT, json.dumps(CALL | {"timestamp": "2020-01-01T00:00:00Z"}).encode())
+    letter = letter_of(SEGMENT, json.dumps(CALL | {"type": "page", "timestamp": "2020-01-01T00:00:00Z"}).encode())
     assert read_letter(letter).reason == "late"
-    assert json.loads(letter.value or b"")["id"] == "m1"
+    assert (read_letter(letter).source[0], json.loads(letter.value or b"")["id"]) == ("web-visits", "m1")
     (once_more,) = left_by(SEGMENT, sent_again(letter))
     assert deaths([as_read(once_more)]) == deaths([letter])
 

@@ -11,6 +11,7 @@ from engagement.decoding import Dead
 from engagement.errors import Refused
 from engagement.intake_records import Arrival
 from engagement.machine import PlainRecord, Record
+from engagement.records import GENESIS_KEY
 from streams.connection import Connection
 from streams.dead_letters.command import dead_letters
 from streams.dead_letters.letters import Place, Wanted, find_letters
@@ -40,12 +41,15 @@ class Buried:
         self.kafka, self.environment = kafka, Environment(prefix)
         self.letters = TopicPartition(self.environment.topic(DEAD_LETTERS), 1)
 
-        async def bury() -> None:
+        async def make() -> None:
             await create_environment(kafka, self.environment, partitions=2)
-            async with kafka.producer(acks="all") as producer:
-                await send(producer, {self.letters: rows})
+            await self.bury(rows)
 
-        asyncio.run(bury())
+        asyncio.run(make())
+
+    async def bury(self, rows: list[Row]) -> None:
+        async with self.kafka.producer(acks="all") as producer:
+            await send(producer, {self.letters: rows})
 
     def retry(self, *options: str) -> Result:
         where = ["--prefix", self.environment.prefix, "--bootstrap", self.kafka.bootstrap]
@@ -89,9 +93,9 @@ def test_more_than_one_transaction_takes_are_sent_once_each_to_the_partition_of_
 
 def test_the_newest_alone_or_a_place_alone_are_sent_and_the_others_later(kafka: Connection, prefix: str) -> None:
     buried = Buried(kafka, prefix, [letter(number) for number in range(4)])
-    for options, due in ((("--last", "1"), [3]), (("1/0",), [0]), ((), [1, 2])):
+    for options, due in ((("--last", "1"), [3]), (("--last", "1"), []), (("1/0",), [0]), ((), [1, 2])):
         before = len(buried.contents("intent-signals"))
-        assert buried.retry(*options, "--yes").exception is None
+        assert buried.retry(*options, "--yes").stdout.startswith(f"{len(due)} dead letter")
         sent = {record.value for record in buried.contents("intent-signals")}
         assert len(sent) == before + len(due)
         assert {b"event %d" % number for number in due} <= sent
@@ -104,6 +108,7 @@ def test_what_comes_of_the_log_is_left_out_and_refused_where_nothing_else_is_ask
         assert buried.refusal(*options, "--yes").endswith(f"cannot be sent again: 1 account_full: {remedy}")
     assert f"left out: 1 account_full: {remedy}" in buried.retry("--yes").stdout
     assert [record.value for record in buried.contents("intent-signals")] == [b"event 1"]
+    assert {record.key for record in buried.contents("account-log")} == {GENESIS_KEY}
 
 
 def test_what_is_no_letter_is_refused_with_its_place(kafka: Connection, prefix: str) -> None:
@@ -123,6 +128,17 @@ async def test_of_two_who_send_at_the_same_time_the_first_is_refused(kafka: Conn
         with pytest.raises(Refused, match="another `mqa dead-letters retry` has taken over"):
             await send_again(kafka, environment, genesis, first, wanted=Wanted(), letters=letters)
     assert len(await asyncio.to_thread(buried.contents, "intent-signals")) == 1
+
+
+async def test_what_dies_meanwhile_is_not_sent_again_at_once(kafka: Connection, prefix: str) -> None:
+    buried = await asyncio.to_thread(Buried, kafka, prefix, [letter(0)])
+    environment = buried.environment
+    genesis = await read_genesis(kafka, environment)
+    async with delivery_of(genesis).make_producer(kafka, environment.transactional_id("retry", 0)) as producer:
+        letters = await find_letters(kafka, environment, 2, Wanted(), 0)
+        await buried.bury([letter(1)])
+        assert await send_again(kafka, environment, genesis, producer, wanted=Wanted(), letters=letters) == 1
+    assert [record.value for record in await asyncio.to_thread(buried.contents, "intent-signals")] == [b"event 0"]
 
 
 def test_a_note_of_a_letter_that_is_gone_is_not_counted(kafka: Connection, prefix: str) -> None:
