@@ -1,5 +1,6 @@
 """The dead letters of an environment that somebody asks for, and which of them were sent again."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from heapq import nlargest
@@ -12,6 +13,8 @@ from engagement.written import printable
 from streams.connection import Connection
 from streams.scanning import scan
 from streams.topics import Environment
+
+_PLACE = re.compile(r"((?P<topic>[^/]+)/)?(?P<partition>[0-9]{1,9})/(?P<offset>[0-9]{1,18})")
 
 Sort = tuple[str, str]
 """Reason, and the short name of the topic that the original came in on."""
@@ -30,15 +33,11 @@ class Place(NamedTuple):
 
 def read_place(text: str, environment: Environment) -> Place:
     """Read where a letter lies: ``demo-dead-letters/3/17``, or ``3/17``. Raises `Refused` for anything else."""
-    *topic, partition, offset = ["", *text.split("/")]
-    if topic in ([""], ["", environment.topic(DEAD_LETTERS)]) and _is_number(partition) and _is_number(offset):
-        return Place(int(partition), int(offset))
+    said = _PLACE.fullmatch(text)
+    if said is not None and said["topic"] in {None, environment.topic(DEAD_LETTERS)}:
+        return Place(int(said["partition"]), int(said["offset"]))
     example = Place(3, 17).full(environment)
     raise Refused(f"PLACE: {printable(text, 80)!r} is where no dead letter lies; write it as `mqa dead-letters list` does, like {example}")
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 18  # noqa: PLR2004 - digits of an offset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
