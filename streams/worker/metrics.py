@@ -101,10 +101,7 @@ class Metrics:
 
     def forget_unit(self, role: str, partition: int) -> None:
         """A unit left this worker: its gauges must not stand still at their last values."""
-        gone = {"role": role, "partition": str(partition)}
-        of_role = self.rule_day if role == "qualify" else self.waiting
-        for gauge in (self.rows, self.state_bytes, self.restore, self.restored, self.oldest, self.lag, of_role):
-            for values in list(gauge._metrics):
-                labels = dict(zip(gauge._labelnames, values, strict=True))
-                if labels.items() & gone.items() == {name: gone[name] for name in gone if name in labels}.items():
-                    gauge.remove(*values)
+        unit = {"role": role, "partition": str(partition)}
+        for gauge in (self.rows, self.state_bytes, self.restore, self.restored, self.lag, self.oldest):
+            gauge.remove_by_labels(unit)
+        (self.rule_day if role == "qualify" else self.waiting).remove_by_labels({"partition": unit["partition"]})
