@@ -47,7 +47,7 @@ class Metrics:
         self.fences = Counter("mqa_fences", "Units lost to a newer owner.", ["role"], registry=registry)
         # Chunks that Faust dropped and that were fetched again.
         self.reseeks = Counter("mqa_reseeks", "Times a unit fetched again from its position.", ["role"], registry=registry)
-        # State in memory: its rows, and the bytes of their keys and values (Python takes some two to three times as much).
+        # State in memory: its rows, and the bytes of their keys and values. What indexes take, and Python itself, comes on top.
         self.rows = Gauge("mqa_state_rows", "Rows of state.", ["role", "partition"], registry=registry)
         self.state_bytes = Gauge("mqa_state_bytes", "Keys and values of the rows of state.", ["role", "partition"], registry=registry)
         # How long the last restore of a unit took; how far the one under way has come, 1 once it is done; and how many are.

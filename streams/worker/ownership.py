@@ -159,9 +159,7 @@ class Ownership:
                 fits = await asyncio.gather(*(unit.still_fits() for unit in kept))
                 lost |= {unit.identity for unit, fit in zip(kept, fits, strict=True) if not fit}
             await self._close(lost)
-            self._metrics.restoring.set(len(wanted - set(self._units)))
             opened = await asyncio.gather(*(self._open(unit, stale) for unit in sorted(wanted - set(self._units))), return_exceptions=True)
-            self._metrics.restoring.set(0)
             if stale():
                 return
             for outcome in opened:
@@ -212,7 +210,9 @@ class Ownership:
             delivery=self._delivery,
         )
         try:
-            if await unit.open(stale) and not stale():
+            with self._metrics.restoring.track_inprogress():
+                is_open = await unit.open(stale)
+            if is_open and not stale():
                 self._units[identity] = unit
                 return unit
         except Fenced:
