@@ -9,10 +9,10 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import isnan
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlencode
@@ -76,15 +76,18 @@ class Prometheus:
     async def until(self, expression: str) -> list[float]:
         """Ask until there is an answer."""
         deadline = monotonic() + PATIENCE
-        while True:
-            try:
-                values = await asyncio.to_thread(self.ask, expression)
-            except URLError:
-                values = []
-            if values:
-                return values
+        while not (values := await asyncio.to_thread(self.ask, expression)):
             assert monotonic() < deadline, f"no data: {expression}"
             await asyncio.sleep(0.2)
+        return values
+
+    def wait_until_ready(self) -> None:
+        deadline = monotonic() + PATIENCE
+        while monotonic() < deadline:
+            with suppress(URLError), urlopen(f"{self._address}/-/ready", timeout=10):
+                return
+            sleep(0.1)
+        pytest.fail("prometheus does not become ready")
 
 
 @contextmanager
@@ -108,7 +111,9 @@ def prometheus(worker_port: int, folder: Path) -> Iterator[Prometheus]:
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
         try:
-            yield Prometheus(port)
+            running = Prometheus(port)
+            running.wait_until_ready()
+            yield running
         finally:
             process.terminate()
             process.wait(20)
