@@ -131,3 +131,13 @@ async def test_a_unit_that_went_to_another_worker_leaves_nothing_behind(stopped:
     stopped.metrics.forget_unit("intake", 0)
     assert (next(iter(stopped.metrics.lag.collect())).samples, stopped.ages) == ([], [])
     assert [sample.value for sample in next(iter(stopped.metrics.rows.collect())).samples] == [6]
+
+
+async def test_the_embedded_broker_tells_it_too(embedded: Connection, prefix: str):
+    environment = Environment(prefix)
+    await create_environment(embedded, environment, partitions=1, clock="played")
+    stopped = Stopped(embedded, environment)
+    await stopped.backlog.start()
+    await stopped.arrives(stopped.visits, at(10), at(20))
+    assert (await stopped.lags(), stopped.ages) == ([2, 0, 0], [90])
+    await stopped.backlog.stop()
