@@ -80,8 +80,6 @@ class EngagementApp(faust.App):
             self.rulebooks.start()
         if self.contact_lists is not None:
             self.contact_lists.start(lambda error: self.ownership.failed(None, error))
-        if self.backlog is not None:
-            await self.backlog.start()
         if self.health is not None:
             await self.health.start()
             log.info("metrics and health on %s", self.health.address)

@@ -32,7 +32,7 @@ Spans = Mapping[TopicPartition, tuple[int, int]]
 
 
 class Backlog:
-    """Keeps the gauges of lag and age. Between `start` and `stop`."""
+    """Keeps the gauges of lag and age, until `stop`."""
 
     def __init__(
         self,
@@ -50,33 +50,35 @@ class Backlog:
         self._consumer: AIOKafkaConsumer | None = None
         self._looking = asyncio.Lock()
 
-    async def start(self) -> None:
-        """Connect. Uncommitted records count: they lie there, and one that hides behind an open transaction is not folded."""
-        self._consumer = await self._clients.enter_async_context(reader(self._connection, "read_uncommitted", FETCH_BYTES))
-
     async def stop(self) -> None:
         """Disconnect."""
-        self._consumer = None
-        await self._clients.aclose()
+        async with self._looking:
+            self._consumer = None
+            await self._clients.aclose()
 
     async def observe(self) -> None:
         """Look now. Where the broker does not answer in time there are no values until it does: the last ones would be wrong."""
-        if self._consumer is None:
-            return
         async with self._looking:
             positions = dict(self._positions())
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
-                    ends = await self._consumer.end_offsets(list(positions)) if positions else {}
+                    consumer = await self._connected()
+                    ends = await consumer.end_offsets(list(positions)) if positions else {}
                     behind = {source: (position, ends[source]) for source, position in positions.items() if position < ends[source]}
                     if self._now is not None:
-                        await self._find_oldest(self._consumer, behind)
+                        await self._find_oldest(consumer, behind)
             except (KafkaError, TimeoutError) as error:
                 log.warning("how much waits to be folded is not known: %r", error)
                 self._metrics.lag.clear()
                 self._metrics.oldest.clear()
                 return
             self._tell(positions, behind)
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        """Uncommitted records count: they lie there, and what hides behind an open transaction is not folded."""
+        if self._consumer is None:
+            self._consumer = await self._clients.enter_async_context(reader(self._connection, "read_uncommitted", FETCH_BYTES))
+        return self._consumer
 
     def _tell(self, sources: Collection[TopicPartition], behind: Spans) -> None:
         self._metrics.lag.clear()

@@ -59,7 +59,6 @@ async def environment(kafka: Connection, prefix: str) -> Environment:
 @pytest.fixture
 async def stopped(kafka: Connection, environment: Environment) -> AsyncIterator[Stopped]:
     made = Stopped(kafka, environment)
-    await made.backlog.start()
     yield made
     await made.backlog.stop()
 
@@ -111,7 +110,6 @@ async def test_a_transactions_marker_alone_has_no_age(stopped: Stopped):
 
 async def test_where_a_history_is_played_no_age_is_told(kafka: Connection, environment: Environment):
     stopped = Stopped(kafka, environment, ages=False)
-    await stopped.backlog.start()
     await stopped.arrives(stopped.visits, at(10))
     assert (await stopped.lags(), stopped.ages) == ([1, 0, 0], [])
     await stopped.backlog.stop()
@@ -137,7 +135,6 @@ async def test_the_embedded_broker_tells_it_too(embedded: Connection, prefix: st
     environment = Environment(prefix)
     await create_environment(embedded, environment, partitions=1, clock="played")
     stopped = Stopped(embedded, environment)
-    await stopped.backlog.start()
     await stopped.arrives(stopped.visits, at(10), at(20))
     assert (await stopped.lags(), stopped.ages) == ([2, 0, 0], [90])
     await stopped.backlog.stop()
