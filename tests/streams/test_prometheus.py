@@ -21,7 +21,9 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
+from engagement.events import Family
 from streams.connection import Connection
+from streams.transaction import send
 from streams.worker.metrics import Metrics
 from tests.streams.histories import PARTITIONS
 from tests.streams.metrics_story import Story, a_fence, pid_of, some_traffic, story, total
@@ -30,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "mqa.json"
 PATIENCE = 60.0
+MISSED = 7
 WINDOW = "30s"
 """For Grafana's ``$__rate_interval``: the scrapes of these tests come every second."""
 
@@ -169,16 +172,18 @@ def test_a_real_prometheus_has_data_for_every_query_and_sees_a_worker_that_stand
         assert {rule["health"] for group in watching.get("rules")["groups"] for rule in group["rules"]} == {"ok"}
         assert await watching.until('ALERTS{alertname="MqaClockSkew"}') == [1]  # the story's clock is a day ahead
         assert watching.ask('ALERTS{alertname="MqaWorkerDown"}') == []
-        os.kill(pid_of(told), signal.SIGSTOP)
-        try:
-            assert await watching.until('ALERTS{alertname="MqaWorkerDown"}') == [1]
-            assert watching.ask("mqa_lag_records") == []  # nothing stands still at its last value
-            async with told.kafka.producer() as producer:
-                await producer.send_and_wait(told.environment.topic("intent-signals"), b"{", b"acme.com", 0)
-        finally:
-            os.kill(pid_of(told), signal.SIGCONT)
-        await watching.until("up == 1")
-        await told.until(lambda samples: total(samples, "mqa_lag_records") == 0)
+        signals = told.place(Family.INTENT_SIGNALS, b"acme.com")
+        async with told.held_back(signals, b"acme.com"):  # so that nothing is folded before somebody has looked
+            os.kill(pid_of(told), signal.SIGSTOP)
+            try:
+                assert await watching.until('ALERTS{alertname="MqaWorkerDown"}') == [1]
+                assert watching.ask("mqa_lag_records") == []  # nothing stands still at its last value
+                async with told.kafka.producer() as producer:
+                    await send(producer, {signals: [(b"acme.com", b"{", (), None)] * MISSED})
+            finally:
+                os.kill(pid_of(told), signal.SIGCONT)
+            assert await watching.until("sum(mqa_lag_records)") == [MISSED + 1]
+            assert await watching.until("max(mqa_oldest_unprocessed_seconds) > 0")
         assert await watching.until("sum(mqa_lag_records) == 0") == [0]
 
     with story(kafka, tmp_path) as told, prometheus(told.port, tmp_path) as watching:
