@@ -92,6 +92,18 @@ class AccountState(Counts, array_like=True):
         """Whether any signal from below is kept."""
         return self.below is not None and self.below.oldest != NEVER
 
+    def knows(self, person: str) -> bool:
+        """Whether anything is kept of a person: what they did, whom they are said to be, or a former name."""
+        all_counts = (self,) if self.below is None else (self, self.below)
+        said = {name for one, others in self.sayings.items() for name in (one, *others)}
+        return any(person in counts.roles for counts in all_counts) or person in said or person in self.names_of(person)
+
+    def names_of(self, person: str) -> set[str]:
+        """Name every hash that is known to be a person's, where there are several."""
+        name = self.named(person)
+        former = {each for each, one in self.formerly.items() if one == name}
+        return former | {name} if former else set()
+
     def named(self, person: str) -> str:
         """Give a person's hash under the latest key, as far as it is known."""
         return self.formerly.get(person, person)

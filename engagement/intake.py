@@ -36,6 +36,7 @@ from engagement.adapters.mapping import Mapping as FormatMapping
 from engagement.attribution import Attribution, Occasion
 from engagement.contacts import contact_rows
 from engagement.days import EARLIEST, LATEST, iso_instant
+from engagement.dead_letters import dead_letter
 from engagement.decoding import Dead, Decoded, decode
 from engagement.duplicates import AcceptedIds, family_and_first, vouched
 from engagement.errors import Refused
@@ -44,7 +45,7 @@ from engagement.fates import ADAPTED, COUNTED, TO_VISITOR, WAITING, Fates
 from engagement.filtered import Ends
 from engagement.identity import Identity
 from engagement.intake_formats import Foreign, send_on
-from engagement.intake_records import Arrival, arrival, copy_for, dead_letter, derived_identify, derived_visit
+from engagement.intake_records import Arrival, arrival, copy_for, derived_identify, derived_visit
 from engagement.intake_verdict import Judge
 from engagement.log_entries import LogEntries
 from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, Output, Position, Record, Step, Table

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from engagement.adapters.formats import adapted
 from engagement.adapters.mapping import Format, Mapping
 from engagement.adapters.outcome import LeftOut, Taken, Unusable
+from engagement.dead_letters import dead_letter
 from engagement.fates import ADAPTED, Fates
 from engagement.filtered import Ends
-from engagement.intake_records import Arrival, adapted_copy, dead_letter
+from engagement.intake_records import Arrival, adapted_copy
 from engagement.machine import Output, Record
 
 
@@ -40,8 +41,9 @@ def send_on(foreign: Foreign, mapping: Mapping, partition_of: Callable[[bytes], 
                 is_sent_on = True
             case LeftOut(reason=reason):
                 ends.append(foreign.ends.own(f"filtered:{reason}", None, number))
-            case Unusable(dead=dead, payload=payload):
-                outputs.append(dead_letter(foreign.record, foreign.came, dead, payload))
+            case Unusable(dead=dead, payload=payload, written_in=written_in):
+                inner = None if written_in is foreign.written_in else written_in
+                outputs.append(dead_letter(foreign.record, foreign.came, dead, payload, inner))
                 ends.append(f"dead:{dead.reason}")
     fate = ADAPTED if is_sent_on else ends.pop()
     for end in ends:

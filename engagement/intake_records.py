@@ -1,4 +1,4 @@
-"""The records that intake reads and writes beside the account log: re-appended copies with their headers, events derived, dead letters."""
+"""The records that intake reads and writes beside the account log: re-appended copies with their headers, and events derived."""
 
 import re
 from collections.abc import Sequence
@@ -9,12 +9,10 @@ import msgspec
 
 from engagement.adapters.outcome import Adapted
 from engagement.days import iso_instant
-from engagement.decoding import Dead
 from engagement.events import LONGEST_NAME, Family, IntentSignal
 from engagement.machine import Output, Record
 from engagement.records import Source
 
-DEAD_LETTERS = "dead-letters"
 RECEIVED_AT_HEADER = "mqa-received-at"  # ms
 SOURCE_HEADER = "mqa-source"  # short name/partition/offset
 ADAPTED_FROM_HEADER = "mqa-adapted-from"  # likewise: of the record in another format that this is an event of
@@ -100,20 +98,3 @@ def adapted_copy(each: Adapted, came: Arrival, partition: int) -> Output:
 def _headers(came: Arrival) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
     topic, partition, offset, _ = came.source
     return ((RECEIVED_AT_HEADER, str(came.received_at).encode()), (SOURCE_HEADER, f"{topic}/{partition}/{offset}".encode()))
-
-
-def dead_letter(record: Record, came: Arrival, dead: Dead, payload: bytes | None = None) -> Output:
-    """Keep what could not be used: its original bytes, and in headers why, where it lies and when it came in.
-
-    ``payload``: the bytes of one event, where the record holds several.
-    """
-    topic, partition, offset, _ = came.source
-    headers = (
-        ("reason", dead.reason.encode()),
-        ("detail", dead.detail.encode()),
-        ("source-topic", topic.encode()),
-        ("source-partition", str(partition).encode()),
-        ("source-offset", str(offset).encode()),
-        ("received-at", str(came.received_at).encode()),
-    )
-    return Output(DEAD_LETTERS, record.key, record.value if payload is None else payload, headers=headers)

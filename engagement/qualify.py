@@ -31,11 +31,12 @@ from engagement.account import MAX_RETRACTED, MAX_SAID_BYTES, UNJUDGED, AccountS
 from engagement.changes import Cause, Reason, change_output, tier_change
 from engagement.counts import NEVER
 from engagement.days import iso_day, midnight
+from engagement.dead_letters import dead_letter
 from engagement.decoding import Dead
 from engagement.due import DueIndex
 from engagement.errors import Refused
 from engagement.headroom import Headroom
-from engagement.intake_records import Arrival, dead_letter
+from engagement.intake_records import Arrival
 from engagement.judging import Judge, judge_by, stand
 from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, RULEBOOK_KEY, Output, Position, Record, Step, Table
 from engagement.records import FORMAT, SEMANTICS, Activation, Day, Genesis, GoLive, LogRecord, Signal, Update

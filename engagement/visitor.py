@@ -137,6 +137,15 @@ class Visitor(msgspec.Struct, array_like=True, gc=False):
         self.visits.append(visit)
         return self.fate(visit)
 
+    @property
+    def people(self) -> set[str]:
+        """Everybody whom the link or a remembered visit names."""
+        founds = [found for visit in self.visits for found in (visit.credit, visit.otherwise) if found is not None]
+        names = {name for found in founds for name in (found.person, found.was)}
+        if self.link is not None:
+            names |= {self.link.person, self.link.was, *(person for person, _ in self.link.merged)}
+        return {name for name in names if name is not None}
+
     def forget(self) -> list[Move]:
         """Let every visit go, whosever it is; gives what that changes for them."""
         return [Move(visit, visit.credit, None, self.fate(visit), f"filtered:{FORGOTTEN}") for visit in self.visits]

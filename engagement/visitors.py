@@ -238,6 +238,11 @@ def waiting(row: bytes) -> int:
     return _decode(row).visitor.waiting
 
 
+def read_visitor(row: bytes) -> Visitor:
+    """Read what a row remembers. Raises `Refused` for an unknown format."""
+    return _decode(row).visitor
+
+
 _encode_visitor = msgspec.msgpack.Encoder().encode
 _decode_visitor = msgspec.msgpack.Decoder(Visitor).decode
 

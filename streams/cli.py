@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "streams.explain.command:explain",
     "resolve": "streams.resolve.command:resolve",
     "filtered": "streams.filtered:filtered",
+    "dead-letters": "streams.dead_letters.command:dead_letters",
     "forget": "streams.forget.command:forget",
     "rulebook": "streams.rulebooks:rulebook",
     "schema": "streams.schemas:schema",

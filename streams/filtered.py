@@ -15,15 +15,15 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from engagement.days import day_of, iso_instant
+from engagement.days import iso_instant
 from engagement.errors import Refused
 from engagement.filtered import FilteredEvent, decode
 from engagement.machine import Record
 from engagement.written import printable
 from streams.connection import Connection
 from streams.genesis import read_genesis
-from streams.history.progress import day_line
 from streams.reading import read_to_end, reader
+from streams.scanning import original_lines, scan
 from streams.topics import FILTERED_EVENTS, Environment
 
 _LONGEST_ID = 40  # characters on a terminal; JSON has the whole
@@ -84,15 +84,14 @@ async def read_filtered(
     genesis = await read_genesis(connection, environment)
     newest: list[Found] = []
     records: Counter[tuple[str, bool]] = Counter()
-    async with reader(connection) as consumer:
-        with day_line("reading") as advance:
-            for number in range(genesis.partitions):
-                async for batch in read_to_end(consumer, TopicPartition(environment.topic(FILTERED_EVENTS), number)):
-                    found = [_found(record) for record in batch]
-                    records.update((each.event.reason, each.event.undo) for each in found)
-                    newest = nlargest(last, chain(newest, (each for each in found if reason in {None, each.event.reason})))
-                    if found:
-                        advance(day_of(found[-1].at), len(found))
+
+    def take(batch: list[Record]) -> None:
+        nonlocal newest
+        found = [_found(record) for record in batch]
+        records.update((each.event.reason, each.event.undo) for each in found)
+        newest = nlargest(last, chain(newest, (each for each in found if reason in {None, each.event.reason})))
+
+    await scan(connection, environment, FILTERED_EVENTS, genesis.partitions, take)
     return newest[::-1], records
 
 
@@ -158,9 +157,5 @@ def _as_json(each: Found, original: bytes | None, *, has_original: bool) -> str:
 def _indented(original: bytes | None) -> Iterator[str]:
     if original is None:
         yield "    (its topic keeps it no more)"
-        return
-    try:
-        text = msgspec.json.format(original, indent=2).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        text = original.decode(errors="replace")
-    yield from (f"    {printable(line, _LONGEST_LINE)}" for line in text.splitlines())
+    else:
+        yield from original_lines(original, _LONGEST_LINE)

@@ -63,6 +63,8 @@ async def refuse_other_people(connection: Connection, environment: Environment, 
     """
     people = (await read_configuration(connection, environment)).people or await _hashed_under(connection, environment, partitions)
     theirs = key if key.before is None or key.key_id in people else key.before
+    if key.before is not None and people:
+        _refuse_former(environment, partitions, key, people)
     if people and people.get(theirs.key_id) != _fingerprint(partitions, theirs):
         msg = (
             f"environment {environment.prefix!r}: people were hashed under another key than that of MQA_PERSON_SECRET (and "

@@ -15,7 +15,7 @@ FORMAT_HEADER = "mqa-format"
 OWN = "mqa"
 """What the header says of a record that is an event of ours on a topic of which the mapping says otherwise."""
 
-_CONTENT_TYPE = "content-type"
+CONTENT_TYPE_HEADER = "content-type"
 _CLOUDEVENTS = (b"application/cloudevents+json", b"application/cloudevents-batch+json")
 
 
@@ -34,7 +34,7 @@ def format_of(headers: Iterable[tuple[str, bytes]], family: Family, mapping: Map
             return Format(name)
         except ValueError:
             raise Dead("invalid", f"header {FORMAT_HEADER} = {name[:60]!r}: Input should be {', '.join((*Format, OWN))}") from None
-    if (said.get(_CONTENT_TYPE) or b"").partition(b";")[0].strip().lower() in _CLOUDEVENTS:
+    if (said.get(CONTENT_TYPE_HEADER) or b"").partition(b";")[0].strip().lower() in _CLOUDEVENTS:
         return Format.CLOUDEVENTS
     return mapping.topics.get(family)
 
@@ -44,9 +44,9 @@ def adapted(value: bytes, written_in: Format, mapping: Mapping) -> list[Outcome]
     try:
         return list(_outcomes(value, written_in, mapping)) or [LeftOut("empty")]
     except Dead as dead:
-        return [Unusable(dead, value)]
+        return [Unusable(dead, value, written_in)]
     except RecursionError:  # what is nested as deep as JSON can be read is a step too deep to be written again
-        return [Unusable(Dead("malformed_json", "nested too deep"), value)]
+        return [Unusable(Dead("malformed_json", "nested too deep"), value, written_in)]
 
 
 def _outcomes(value: bytes, written_in: Format, mapping: Mapping) -> Iterator[Outcome]:
@@ -54,9 +54,9 @@ def _outcomes(value: bytes, written_in: Format, mapping: Mapping) -> Iterator[Ou
     match written_in:
         case Format.SEGMENT:
             for call in segment.calls(read_json(value)):
-                yield _outcome(partial(segment.take, call, mapping.segment), call)
+                yield _outcome(partial(segment.take, call, mapping.segment), call, written_in)
         case Format.SNOWPLOW:
-            yield _outcome(partial(snowplow.take, flat_event(value), mapping.snowplow), value)
+            yield _outcome(partial(snowplow.take, flat_event(value), mapping.snowplow), value, written_in)
         case Format.CLOUDEVENTS:
             for envelope in cloudevents.envelopes(read_json(value)):
                 yield from _opened(envelope, mapping)
@@ -68,16 +68,16 @@ def _opened(envelope: object, mapping: Mapping) -> list[Outcome]:
     except Nothing as nothing:
         return [nothing.outcome]
     except Dead as dead:
-        return [Unusable(dead, write_json(envelope))]
+        return [Unusable(dead, write_json(envelope), Format.CLOUDEVENTS)]
     if isinstance(content.written_in, Format):
         return adapted(content.value, content.written_in, mapping)
-    return [_outcome(partial(cloudevents.take, content.written_in, content.value), envelope)]
+    return [_outcome(partial(cloudevents.take, content.written_in, content.value), envelope, Format.CLOUDEVENTS)]
 
 
-def _outcome(take: Callable[[], Taken], payload: object) -> Outcome:
+def _outcome(take: Callable[[], Taken], payload: object, written_in: Format) -> Outcome:
     try:
         return take()
     except Nothing as nothing:
         return nothing.outcome
     except Dead as dead:
-        return Unusable(dead, payload if isinstance(payload, bytes) else write_json(payload))
+        return Unusable(dead, payload if isinstance(payload, bytes) else write_json(payload), written_in)

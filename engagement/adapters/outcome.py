@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import ValidationError
 
+from engagement.adapters.mapping import Format
 from engagement.days import EARLIEST, LATEST, iso_instant, to_ms
 from engagement.decoding import Dead, worded
 from engagement.events import KEY_FIELDS, MODELS, Event, Family, key_of
@@ -48,10 +49,11 @@ class LeftOut(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """A foreign event that cannot be used, with its bytes."""
+    """A foreign event that cannot be used, with its bytes and what these are written in."""
 
     dead: Dead
     payload: bytes
+    written_in: Format
 
 
 Outcome = Taken | LeftOut | Unusable

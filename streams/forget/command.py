@@ -1,11 +1,12 @@
 """``mqa forget``."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from time import time_ns
 
 import click
 
-from engagement.days import midnight
+from engagement.days import EARLIEST, midnight
 from engagement.errors import Refused
 from engagement.explain.wording import several
 from engagement.identity import is_person, normalize_email
@@ -26,10 +27,14 @@ from streams.topics import Clock, Environment
 from streams.transaction import send
 from streams.waiting import partitions_line, wait_until_folded
 
+INTAKES = 3
+"""How often intake may append to its own inputs what it then reads: a record in another format, its event, who a visitor is by that."""
+
 ROUNDS = 3
 """Events of somebody who is forgotten may come in meanwhile: so often it is looked again."""
 
 _LONGEST = 80
+_MOST_NAMES = 20
 
 
 @click.command()
@@ -55,13 +60,12 @@ async def _run(connection: Connection, environment: Environment, who: str, *, is
     clock = await clock_of(connection, environment, genesis)
     others: list[str] = []
     if is_visitor:
-        sought = Sought(visitor_id=who)
+        sought = Sought(visitor_ids=frozenset((who,)))
     else:
         key = person_key(clock)
         sought = _person(who, key)
         await refuse_other_people(connection, environment, genesis.partitions, key)
-        if sought.email is not None:
-            others = keys_not_given(await read_configuration(connection, environment), key)
+        others = keys_not_given(await read_configuration(connection, environment), key)
     if others:
         keys = " and ".join(others)
         click.echo(
@@ -69,43 +73,51 @@ async def _run(connection: Connection, environment: Environment, who: str, *, is
             "set MQA_PERSON_SECRET_BEFORE and MQA_PERSON_KEY_ID_BEFORE to that key, or name the hash",
             err=True,
         )
-    name = f"environment {environment.prefix!r}"
+    name, shown = f"environment {environment.prefix!r}", printable(who, _LONGEST)
+    if is_meant:  # what lies unread may be of them
+        await _settle(connection, environment, genesis, "nothing was forgotten")
     traces = await _look(connection, environment, genesis, sought)
-    if not traces:
-        click.echo(f"{name} keeps nothing of {printable(who, _LONGEST)}{' that can be found' if others else ''}")
-        return
-    click.echo("\n".join(_lines(traces)))
-    if not is_meant:
-        raise Refused(f"{name} would forget all this for good; add --yes if that is meant")
-    now = await _now(connection, environment, clock)
-    for _ in range(ROUNDS):
-        await _send(connection, environment, genesis, traces, now)
-        with partitions_line("taking it out", genesis.partitions) as advance:
-            for role in ("intake", "qualify"):
-                await wait_until_folded(connection, environment, genesis, role, done="it was asked for", advance=advance)
-        traces = await _look(connection, environment, genesis, sought)
-        if not traces:
-            break
+    if traces:
+        click.echo("\n".join(_lines(traces)))
+        if not is_meant:
+            raise Refused(f"{name} would forget all this for good; add --yes if that is meant")
+        now = await _now(connection, environment, clock)
+        for _ in range(ROUNDS):
+            await _send(connection, environment, genesis, traces, now)
+            await _settle(connection, environment, genesis, "it was asked for")
+            traces = await _look(connection, environment, genesis, sought)
+            if not traces:
+                break
+        else:
+            why = "events come in faster than they are forgotten; stop them, then try again"
+            raise Refused(f"{name} still keeps something of {shown}: {why}")
+        click.echo(
+            f"forgotten. What was sent of {'them' if is_visitor else 'that person'} in clear stays in the input topics and dead "
+            "letters until their retention ends (30 days by default)"
+        )
     else:
-        shown = printable(who, _LONGEST)
-        raise Refused(f"{name} still keeps something of {shown}: events come in faster than they are forgotten; stop them, then try again")
-    click.echo(
-        f"forgotten. What was sent of {'them' if is_visitor else 'that person'} in clear stays in the input topics and dead letters until "
-        "their retention ends (30 days by default)"
-    )
+        click.echo(f"{name} keeps nothing of {shown}{' that can be found' if others else ''}")
+    if traces.mentioned:
+        where = _listed(traces.mentioned)
+        click.echo(f"updates said that hash of {where} (in attributes, an owner or the like): who sends them must change it")
 
 
 def _person(who: str, key: PersonKey) -> Sought:
     """Whom to look for; under the key that is being replaced too. Raises `Refused` where ``who`` is neither an address nor a hash."""
+    identity = make_identity(partitions=1, secret=key.secret, key_id=key.key_id, before=key.before)
+
+    def hashes(email: str) -> Iterator[str]:
+        yield identity.person(email)
+        if (was := identity.was(email)) is not None:
+            yield was
+
     if is_person(who):
-        return Sought(people=(who,))
+        return Sought(people=frozenset((who,)), hashes=hashes)
     email = normalize_email(who, host)
     if email is None:
         shown = printable(who, _LONGEST)
         raise Refused(f"WHO: {shown!r} is no e-mail address and no person's hash; a visitor is named with --visitor")
-    identity = make_identity(partitions=1, secret=key.secret, key_id=key.key_id, before=key.before)
-    was = identity.was(email)
-    return Sought(people=(identity.person(email), *(() if was is None else (was,))), email=email)
+    return Sought(people=frozenset(hashes(email)), email=email, visitor_ids=frozenset((who, email)), hashes=hashes)
 
 
 async def _look(connection: Connection, environment: Environment, genesis: Genesis, sought: Sought) -> Traces:
@@ -113,14 +125,20 @@ async def _look(connection: Connection, environment: Environment, genesis: Genes
         return await find_traces(connection, environment, genesis.partitions, sought, advance)
 
 
+async def _settle(connection: Connection, environment: Environment, genesis: Genesis, done: str) -> None:
+    """Return when the workers have folded all that is there now, and all that comes of it."""
+    with partitions_line("waiting for the workers", genesis.partitions) as advance:
+        for role in (*("intake",) * INTAKES, "qualify"):
+            await wait_until_folded(connection, environment, genesis, role, done=done, advance=advance)
+
+
 async def _now(connection: Connection, environment: Environment, clock: Clock) -> int:
-    """Milliseconds, by the environment's clock."""
+    """Milliseconds, by the environment's clock; by a played one that has not begun, a time before any other."""
     if clock == "wall":
         return time_ns() // 1_000_000
     async with reader(connection) as consumer:
         last_day = await last_day_of(consumer, environment)
-    assert last_day is not None, "something is kept, so a day has begun"
-    return midnight(last_day)
+    return EARLIEST if last_day is None else midnight(last_day)
 
 
 async def _send(connection: Connection, environment: Environment, genesis: Genesis, traces: Traces, now: int) -> None:
@@ -129,14 +147,20 @@ async def _send(connection: Connection, environment: Environment, genesis: Genes
 
 
 def _lines(traces: Traces) -> list[str]:
-    people = sorted({person for _, person in traces.accounts} | set(traces.contacts))
+    contacts = [row.key.decode(errors="replace") for row in traces.contacts]
+    people = sorted({person for _, person in traces.accounts}.union(printable(each, _LONGEST) for each in contacts))
     accounts = sorted({account for account, _ in traces.accounts})
     lines = [f"person {person}" for person in people]
-    if traces.contacts:
+    if contacts:
         lines.append("  on a contact list")
     if accounts:
-        lines.append(f"  known to {several(len(accounts), 'account', 'accounts')}: {', '.join(accounts)}")
+        lines.append(f"  known to {several(len(accounts), 'account', 'accounts')}: {_listed(accounts)}")
     if traces.visitors:
-        names = ", ".join(printable(each, _LONGEST) for each in traces.visitors)
+        names = _listed([printable(visitor_id, _LONGEST) for visitor_id, _ in traces.visitors])
         lines.append(f"{several(len(traces.visitors), 'visitor', 'visitors')}: {names}")
     return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

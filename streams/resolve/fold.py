@@ -8,12 +8,13 @@ import msgspec
 from engagement.adapters.formats import format_of
 from engagement.adapters.mapping import Mapping as FormatMapping
 from engagement.contacts import CONTACTS, Contacts
+from engagement.dead_letters import DEAD_LETTERS
 from engagement.decoding import decode
 from engagement.events import Family
 from engagement.explain.resolved import Resolved, resolved
 from engagement.fates import ADAPTED
 from engagement.intake import Intake
-from engagement.intake_records import DEAD_LETTERS, arrival
+from engagement.intake_records import arrival
 from engagement.intake_verdict import Judge
 from engagement.machine import Output, PlainRecord
 from engagement.records import Signal, Source, Update

@@ -131,12 +131,12 @@ async def test_where_nobody_was_hashed_no_key_can_be_replaced(kafka: Connection,
 
 async def test_a_key_that_is_let_go_too_soon_is_warned_of_and_the_keys_are_told(kafka: Connection, environment: Environment):
     await agree(kafka, environment, OURS)
-    await agree(kafka, environment, LATER._replace(before=OURS))
+    await agree(kafka, environment, LATER)
     configuration = await read_configuration(kafka, environment)
-    now = configuration.since["k2"]
+    now, alone = configuration.since["k2"], LATER._replace(before=None)
     today, until = iso_day(day_of(now)), iso_day(day_of(now) + 90)
     assert keys_line(configuration) == f"people are hashed under k1 (since {today}), k2 (since {today})"
-    assert keys_not_given(configuration, LATER) == ["k1"]
-    assert f"until {until} people may be known under 'k1' alone" in str(still_needed(configuration, LATER, 90, now))
-    assert still_needed(configuration, LATER, 90, now + 90 * MS_PER_DAY) is None
-    assert still_needed(configuration, LATER._replace(before=OURS), 90, now) is None
+    assert keys_not_given(configuration, alone) == ["k1"]
+    assert f"until {until} people may be known under 'k1' alone" in str(still_needed(configuration, alone, 90, now))
+    assert still_needed(configuration, alone, 90, now + 90 * MS_PER_DAY) is None
+    assert still_needed(configuration, LATER, 90, now) is None
