@@ -46,7 +46,7 @@ from engagement.filtered import Ends
 from engagement.identity import Identity
 from engagement.intake_formats import Foreign, send_on
 from engagement.intake_records import Arrival, arrival, copy_for, derived_identify, derived_visit
-from engagement.intake_verdict import Judge
+from engagement.intake_verdict import NO_KIND, Judge
 from engagement.log_entries import LogEntries
 from engagement.machine import NO_STOPS, POSITION_KEY, RESERVED_KEYS, Output, Position, Record, Step, Table
 from engagement.resolution import Link
@@ -104,6 +104,11 @@ class Intake:
         """As last accepted or loaded."""
         return self._position
 
+    @property
+    def state_bytes(self) -> int:
+        """See `engagement.machine.Fold`."""
+        return self._table.size
+
     def link(self, visitor_id: str) -> Link | None:
         """Who a visitor is known to be, as last accepted."""
         return self._visitors.link(visitor_id)
@@ -150,7 +155,10 @@ class Intake:
             self._remember(key, row)
 
     def step(self, records: Sequence[Record], limit: int, stops: Mapping[str, int] = NO_STOPS) -> Step:
-        """Fold at most ``limit`` records that are new; ends before it appends many more."""
+        """Fold at most ``limit`` records that are new; ends before it appends many more.
+
+        `Step.tally` is by (family, kind, fate). What is dead has no kind, nor a visit that was filtered before its page was looked at.
+        """
         for ids in self._ids.values():
             ids.begin()
         before = self._position
@@ -158,13 +166,16 @@ class Intake:
         following, fates, dead_run = dict(before.next), Fates(before.fates), before.dead_run
         outputs: list[Output] = []
         consumed = folded = 0
+        tally: dict[tuple[str, ...], int] = {}
         for record in records:
             if record.offset >= following.get(record.topic, 0):
                 if folded == limit or len(outputs) > limit:
                     break
                 folded += 1
-                fate = self._settle(record, outputs, fates)
+                fate, kind = self._settle(record, outputs, fates)
                 fates.end(fate)
+                what = (self._families[record.topic].value, kind, fate)
+                tally[what] = tally.get(what, 0) + 1
                 if fate not in {"rerouted", ADAPTED}:
                     dead_run = dead_run + 1 if fate.startswith("dead:") else 0
                 following[record.topic] = record.offset + 1
@@ -193,7 +204,7 @@ class Intake:
         )
         changelog[POSITION_KEY] = msgspec.json.encode(position)
         moved = {topic: offset for topic, offset in following.items() if offset != before.next.get(topic)}
-        return Step(changelog, outputs, moved, consumed, position)
+        return Step(changelog, outputs, moved, consumed, position, tally)
 
     def accept(self, step: Step) -> None:
         """``step`` is committed: make it the state."""
@@ -215,8 +226,8 @@ class Intake:
             family, first = family_and_first(key)
             self._ids[family].apply(first, row)
 
-    def _settle(self, record: Record, outputs: list[Output], fates: Fates) -> str:
-        """Find the record's fate; append to ``outputs`` what it leaves behind, and count what it moves."""
+    def _settle(self, record: Record, outputs: list[Output], fates: Fates) -> tuple[str, str]:
+        """Find the record's fate and kind; append to ``outputs`` what it leaves behind, and count what it moves."""
         family = self._families[record.topic]
         came = arrival(record, family)
         anew = self._position.anew.get(record.topic, 0)
@@ -228,22 +239,23 @@ class Intake:
             if written_in is not None:
                 _check_received(came.received_at)
                 foreign = Foreign(record, value, came, written_in, ends)
-                return send_on(foreign, self._mapping, self._identity.partition_of, outputs, fates)
+                return send_on(foreign, self._mapping, self._identity.partition_of, outputs, fates), NO_KIND
             decoded = decode(family, value)
             _check_received(came.received_at)
             key = _key_of(record, family, decoded)
             elsewhere = self._elsewhere(record, came, key)
             if elsewhere is not None:
                 outputs.append(copy_for(record, came, key, elsewhere))
-                return "rerouted"
+                return "rerouted", NO_KIND
             # Where an entry's source says where it was read, the entry need not.
             verdict = self._judge.judge(family, decoded, came.received_at, came.source, read if came.again or anew else None)
         except Dead as dead:
             outputs.append(dead_letter(record, came, dead))
-            return f"dead:{dead.reason}"
+            return f"dead:{dead.reason}", NO_KIND
         event = decoded.event
+        kind = cast("IntentSignal", event).kind if family is Family.INTENT_SIGNALS else verdict.kind
         if not self._ids[family].add(event.id, came.received_at):
-            return ends.own("filtered:duplicate", event.id)
+            return ends.own("filtered:duplicate", event.id), kind
         entries = LogEntries(outputs, identity=self._identity, received_at=came.received_at, version=self._version)
         if verdict.account is not None and verdict.entry is not None:
             entries.own(verdict.account, verdict.above, verdict.entry)
@@ -252,10 +264,10 @@ class Intake:
         if family is Family.INTENT_SIGNALS:
             self._tell_visitor(decoded, verdict.fate, came, outputs, fates)
         if family is not Family.WEB_VISITS or not verdict.concerns_visitor:
-            return ends.own(verdict.fate, event.id)
+            return ends.own(verdict.fate, event.id), kind
         visitor_id = cast("WebVisit", event).visitor_id
         occasion = Occasion(visitor_id, event.id, decoded.occurred_at, came.received_at, came.source, read)
-        return ends.own(self._attribution.settle(occasion, verdict, entries, ends), event.id)
+        return ends.own(self._attribution.settle(occasion, verdict, entries, ends), event.id), kind
 
     def _tell_visitor(self, decoded: Decoded, fate: str, came: Arrival, outputs: list[Output], fates: Fates) -> None:
         """Send on to the visitor's partition what an intent signal says of a visitor: who that is, or else what it did."""

@@ -23,6 +23,9 @@ OPTED_OUT = "opted_out"
 """Asked not to be tracked, and does not say itself whose the visit is."""
 
 
+NO_KIND = ""
+
+
 class Verdict(NamedTuple):
     """The fate of an event that is not dead; one that is counted by itself also has its account and what goes into its log."""
 
@@ -37,6 +40,12 @@ class Verdict(NamedTuple):
     def concerns_visitor(self) -> bool:
         """Whether it says, takes back, or depends on who the visitor is; or that the visitor is to be forgotten."""
         return self.said is not None or self.visit is not None or self.fate in {"unlink", "forget"}
+
+    @property
+    def kind(self) -> str:
+        """The kind under which it counts, or will; `NO_KIND` where it has none."""
+        counts = self.visit if self.entry is None else self.entry
+        return NO_KIND if counts is None or isinstance(counts, Update) else counts.kind
 
 
 class Circumstances(NamedTuple):

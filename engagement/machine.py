@@ -83,6 +83,9 @@ class Output(NamedTuple):
     timestamp: int | None = None
 
 
+NO_TALLY: Mapping[tuple[str, ...], int] = MappingProxyType({})
+
+
 class Step(NamedTuple):
     """What one transaction writes."""
 
@@ -91,6 +94,7 @@ class Step(NamedTuple):
     positions: dict[str, int]  # topic (full name) -> next offset
     consumed: int  # how many of the offered records are done; a day record may need several steps
     position: "Position"
+    tally: Mapping[tuple[str, ...], int] = NO_TALLY  # what it did, counted for whoever watches: see each fold
 
 
 NO_STOPS: Mapping[str, int] = MappingProxyType({})
@@ -124,6 +128,10 @@ class Fold(Protocol):
     def position(self) -> Position:
         """As last accepted or loaded."""
 
+    @property
+    def state_bytes(self) -> int:
+        """Keys and values of the rows, as last accepted or loaded."""
+
     def step(self, records: Sequence[Record], limit: int, stops: Mapping[str, int] = NO_STOPS) -> Step:
         """Fold ``records`` (per topic in offset order; those below the position are skipped).
 
@@ -151,6 +159,7 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
+        self.size = 0  # bytes of keys and values in ``rows``
         self._sorted: list[bytes] | None = None  # the keys, while none comes or goes
         self.overlay: dict[bytes, bytes | None] = {}
 
@@ -201,12 +210,16 @@ class Table:
         for key, value in changelog.items():
             if key in RESERVED_KEYS:
                 continue
-            if (value is None) == (key in self.rows):
+            before = self.rows.get(key)
+            if (value is None) == (before is not None):
                 self._sorted = None
+            if before is not None:
+                self.size -= len(key) + len(before)
             if value is None:
                 self.rows.pop(key, None)
             else:
                 self.rows[key] = value
+                self.size += len(key) + len(value)
 
     def check(self, position: Position, place: str, *, exact: bool) -> None:
         """Raise `Refused` where the restored rows are not those the position record vouches for, or another version wrote them.
@@ -228,6 +241,7 @@ class Table:
     def keep(self, position: Position, rows: Mapping[bytes, bytes]) -> None:
         """Have only these rows, and a position that vouches for them."""
         self.rows = dict(rows)
+        self.size = sum(len(key) + len(value) for key, value in rows.items())
         self._sorted = None
         position.rows = len(self.rows)
         position.digest = sum(row_digest(key, value) for key, value in self.rows.items()) % 2**64

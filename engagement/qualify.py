@@ -120,8 +120,16 @@ class Qualify:
         """As last accepted or loaded."""
         return self._position
 
+    @property
+    def state_bytes(self) -> int:
+        """See `engagement.machine.Fold`."""
+        return self._table.size
+
     def step(self, records: Sequence[Record], limit: int, stops: Mapping[str, int] = NO_STOPS) -> Step:
-        """Fold ``records``, all of this log partition and in offset order; stops early after about ``limit`` accounts."""
+        """Fold ``records``, all of this log partition and in offset order; stops early after about ``limit`` accounts.
+
+        `Step.tally` counts tier changes by (ladder, from, to, reason).
+        """
         work = _Work(
             topic=self._topic,
             partition=self._partition,
@@ -193,6 +201,7 @@ class _Work:
     headroom: dict[bytes, Headroom | None] = field(default_factory=dict)
     rows: dict[bytes, Row] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
+    tally: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def fold(self, record: Record, limit: int) -> bool:
         """Fold one record. False where it is not done yet and the step must end first."""
@@ -228,7 +237,7 @@ class _Work:
         if self.rulebook is not None:
             changelog[RULEBOOK_KEY] = self.rulebook
         changelog[POSITION_KEY] = _encode_position(self.position)
-        return Step(changelog, self.outputs, dict(self.position.next), consumed, self.position)
+        return Step(changelog, self.outputs, dict(self.position.next), consumed, self.position, self.tally)
 
     def _decoded(self, record: Record) -> LogRecord | None:
         """The record, or None where it is none and has gone to the dead letters."""
@@ -442,6 +451,8 @@ class _Work:
             )
             self.outputs.append(change_output(change, self.partition, cause, "live" if self.position.clock == "wall" else "baseline"))
             self._count(f"changes:{change.ladder}:{change.from_}:{change.to}")
+            what = (change.ladder, change.from_, change.to, change.reason)
+            self.tally[what] = self.tally.get(what, 0) + 1
         return True
 
     def _row(self, key: bytes) -> Row:

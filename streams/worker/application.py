@@ -26,6 +26,7 @@ from streams.person_key import PersonKey
 from streams.topics import INPUTS, LOG, Clock, Environment
 from streams.worker import transport
 from streams.worker.assignor import UnitAssignor, UnitId
+from streams.worker.backlog import Backlog
 from streams.worker.clock import DayClock
 from streams.worker.health import HealthServer
 from streams.worker.metrics import Metrics
@@ -67,6 +68,7 @@ class EngagementApp(faust.App):
     rulebooks: RulebookWatch | None  # None where it has no intake, like the next
     contact_lists: ContactLists | None
     health: HealthServer | None
+    backlog: Backlog | None  # None where nobody can ask for metrics
     acknowledged: Acknowledged
     _watch: asyncio.Task[None]
 
@@ -91,6 +93,8 @@ class EngagementApp(faust.App):
             await self.contact_lists.stop()
         if self.health is not None:
             await self.health.stop()
+        if self.backlog is not None:
+            await self.backlog.stop()
         await self.acknowledged.stop()
         await super().on_shutdown()
 
@@ -149,7 +153,8 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
     topics_of = {"intake": [environment.topic(short) for short in INPUTS], "qualify": [environment.topic(LOG)]}
     roles = {role: topics_of[role] for role in settings.roles}
     app.assignor_of_units = UnitAssignor(topics_of)
-    metrics = Metrics()
+    metrics = Metrics(settings.roles)
+    metrics.partitions.set(settings.genesis.partitions)
     app.acknowledged = Acknowledged(connection, delivery_of(settings.genesis).offsets_group(environment))
     delivery = delivery_of(settings.genesis, app.acknowledged.commit)
     metrics.delivery.labels(delivery.promise).set(1)
@@ -179,10 +184,17 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
     app.on_partitions_assigned.connect(app.ownership.on_assigned)
     app.on_rebalance_complete.connect(app.ownership.on_rebalance_complete)
     app.on_before_shutdown.connect(app.ownership.on_before_shutdown)
-    app.health = None
+    app.health = app.backlog = None
     if settings.health is not None:
         ownership = app.ownership
-        app.health = HealthServer(metrics, settings.health, ready=lambda: ownership.ready, refresh=ownership.observe_lag)
+        app.backlog = Backlog(
+            connection,
+            metrics,
+            role_of={topic: role for role, topics in roles.items() for topic in topics},
+            positions=ownership.positions,
+            now=_now if settings.clock == "wall" else None,
+        )
+        app.health = HealthServer(metrics, settings.health, ready=lambda: ownership.ready, refresh=app.backlog.observe)
 
     # acks=False keeps Faust's own offset bookkeeping away: it would commit what it should not
     source = app.topic(*(topic for topics in roles.values() for topic in topics), key_serializer="raw", value_serializer="raw", acks=False)
@@ -194,6 +206,11 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
             await app.ownership.offer(chunk)
 
     return app
+
+
+def _now() -> int:
+    """Milliseconds, by this machine's clock."""
+    return time_ns() // 1_000_000
 
 
 def _folds(settings: WorkerSettings, rulebooks: RulebookWatch) -> Any:
@@ -229,7 +246,7 @@ def _clocks(settings: WorkerSettings, app: EngagementApp, metrics: Metrics, rule
             partitions=settings.genesis.partitions,
             last_day=last_day,
             restored_to=unit.restored_to,
-            now=lambda: time_ns() // 1_000_000,
+            now=_now,
             skew_ms=lambda: rulebooks.rulebook.intake.skew,
             metrics=metrics,
             fenced=lambda _: app.ownership.fenced(unit),

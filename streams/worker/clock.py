@@ -69,6 +69,8 @@ class DayClock:
             await asyncio.wait([self._task], timeout=STOP_TIMEOUT)
             self._task.cancel()
             await asyncio.wait([self._task], timeout=STOP_TIMEOUT)
+        for gauge in (self._metrics.day_delay, self._metrics.clock_skew):  # another worker's clock tells them now
+            gauge.set(0)
 
     async def _run(self) -> None:
         try:

@@ -95,11 +95,6 @@ class Ownership:
         if unit is not None:
             await unit.offer(chunk)
 
-    async def observe_lag(self) -> None:
-        """Refresh the lag gauges of all units."""
-        for unit in list(self._units.values()):
-            await unit.observe_lag()
-
     # Faust's signals, in the order of a rebalance
 
     async def on_revoked(self, *_: Any, **__: Any) -> None:
@@ -164,9 +159,7 @@ class Ownership:
                 fits = await asyncio.gather(*(unit.still_fits() for unit in kept))
                 lost |= {unit.identity for unit, fit in zip(kept, fits, strict=True) if not fit}
             await self._close(lost)
-            self._metrics.restoring.set(len(wanted - set(self._units)))
             opened = await asyncio.gather(*(self._open(unit, stale) for unit in sorted(wanted - set(self._units))), return_exceptions=True)
-            self._metrics.restoring.set(0)
             if stale():
                 return
             for outcome in opened:
@@ -217,7 +210,9 @@ class Ownership:
             delivery=self._delivery,
         )
         try:
-            if await unit.open(stale) and not stale():
+            with self._metrics.restoring.track_inprogress():
+                is_open = await unit.open(stale)
+            if is_open and not stale():
                 self._units[identity] = unit
                 return unit
         except Fenced:
@@ -258,13 +253,14 @@ class Ownership:
         """See `ChunkConsumer.seek_to`."""
         await self._app.consumer.seek_to(offsets)
 
-    async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
+    async def whereabouts(self, partition: TopicPartition) -> int | None:
         """See `ChunkConsumer.whereabouts`."""
-        found: tuple[int | None, int | None] = await self._app.consumer.whereabouts(partition)
+        found: int | None = await self._app.consumer.whereabouts(partition)
         return found
 
     def fenced(self, unit: Unit) -> None:
         """Drop it. A late zombie may have fenced the rightful owner: if it is still ours, open it anew; a second time, end."""
+        self._metrics.fences.labels(unit.role).inc()
         now = asyncio.get_running_loop().time()
         if now - self._fenced_at.get(unit.identity, float("-inf")) < TOO_CLOSE:
             self._end(
@@ -285,6 +281,7 @@ class Ownership:
         """Take no more chunks for it; open it anew if it is still ours."""
         if self._units.get(unit.identity) is unit:
             del self._units[unit.identity]
+            self._count_units()
             self.ready = False
             self._give_sign()
         self._spawn(self._reopen(unit))

@@ -23,17 +23,21 @@ async def restore(
     stale: Callable[[], bool],
     beside: dict[bytes, bytes],
     exact: bool = True,
+    told: Callable[[float], None] = lambda _: None,
 ) -> int | None:
     """Load the whole changelog into ``fold``; returns the end it read to, None where ``stale`` said that nobody wants it any more.
 
     The caller has fenced the unit's last owner before: no transaction of it can still be open, so the end that is read
     here is the end of its state (at least once: it is not fenced, and may write on). ``exact``: see `Fold.loaded`.
     ``beside`` is given what is no part of the fold: the landmarks, and in intake's unit 0 the clock's row.
+    ``told`` is told how much of the changelog is read, from 0 to 1, now and then.
     """
     # Not the last stable offset: beside this unit the clock writes here, and while a transaction of its is open, what we committed
     # lies behind it and would be missed.
     async with reader(connection, "read_uncommitted") as uncommitted:
         end: int = (await uncommitted.end_offsets([changelog]))[changelog]
+    begin: int = (await consumer.beginning_offsets([changelog]))[changelog]
+    told(0.0)
     async for records in read_to_end(consumer, changelog, end=end):
         for record in records:
             if record.key in (CLOCK_KEY, LANDMARKS_KEY) and record.value is not None:
@@ -42,6 +46,8 @@ async def restore(
                 fold.load(record.key, record.value)
         if stale():
             return None
+        told((await consumer.position(changelog) - begin) / (end - begin))
+    told(1.0)
     fold.loaded(exact=exact)
     return end
 

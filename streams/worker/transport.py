@@ -111,12 +111,12 @@ class ChunkConsumerThread(driver.AIOKafkaConsumerThread):
                 self._consumer.seek(partition, offset)
                 state._chunk_start = offset
 
-    async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
-        """(start of the next chunk, high watermark) as the fetcher knows them; None where it does not."""
+    async def whereabouts(self, partition: TopicPartition) -> int | None:
+        """Start of the next chunk as the fetcher knows it; None where it does not."""
         state = self._state(partition)
         if state is None or not state.has_valid_position:
-            return None, None
-        return getattr(state, "_chunk_start", None), state.highwater
+            return None
+        return getattr(state, "_chunk_start", None)
 
 
 class ChunkConsumer(driver.Consumer):
@@ -135,9 +135,9 @@ class ChunkConsumer(driver.Consumer):
         for partition in offsets:
             self._read_offset[TP(*partition)] = None
 
-    async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
+    async def whereabouts(self, partition: TopicPartition) -> int | None:
         """See `ChunkConsumerThread.whereabouts`."""
-        whereabouts: tuple[int | None, int | None] = await self._thread.call_thread(self._thread.whereabouts, partition)
+        whereabouts: int | None = await self._thread.call_thread(self._thread.whereabouts, partition)
         return whereabouts
 
     def join_error(self) -> BaseException | None:

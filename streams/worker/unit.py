@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from engagement.errors import Refused
 from engagement.fates import WAITING
 from engagement.intake import IntakePosition
-from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold, Position, Record, Step
+from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold, Record, Step
 from engagement.qualify import QualifyPosition
 from streams.closing import close_client
 from streams.connection import Connection
@@ -58,8 +58,8 @@ class Owner(Protocol):
     async def seek_to(self, offsets: dict[TopicPartition, int]) -> None:
         """Fetch from there on."""
 
-    async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
-        """(start of the next chunk, high watermark); None where unknown."""
+    async def whereabouts(self, partition: TopicPartition) -> int | None:
+        """Start of the next chunk; None where unknown."""
 
     def fenced(self, unit: "Unit") -> None:
         """A newer owner exists; the unit has stopped."""
@@ -121,7 +121,16 @@ class Unit:
         committed = await committed_now(self._connection, self._group, self.sources)
         async with reader(self._connection) as consumer:
             exact = self._delivery.promise == "exactly_once"
-            end = await restore(self._connection, consumer, self.changelog, self.fold, stale=stale, beside=beside, exact=exact)
+            end = await restore(
+                self._connection,
+                consumer,
+                self.changelog,
+                self.fold,
+                stale=stale,
+                beside=beside,
+                exact=exact,
+                told=self._metrics.restored.labels(self.role, self.number).set,
+            )
             if end is None:
                 return False
             self.restored_to = end
@@ -139,7 +148,7 @@ class Unit:
         await self._commit(rows, self.positions())
         seconds = asyncio.get_running_loop().time() - began
         self._metrics.restore.labels(self.role, self.number).set(seconds)
-        self._observe_position(self.fold.position)
+        self._observe_state()
         log.info("%s restored: %d rows in %.2f s, position %s", self, self.fold.position.rows, seconds, self.fold.position.next)
         self._task = asyncio.create_task(self._run(), name=str(self))
         return True
@@ -196,7 +205,7 @@ class Unit:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT)
         await close_client(self._producer.stop())
-        self._metrics.forget_unit(self.role, self.number, [source.topic for source in self.sources])
+        self._metrics.forget_unit(self.role, self.number)
 
     async def offer(self, chunk: Chunk) -> None:
         """Queue a chunk; returns when there is room for the next (counted in records), or the unit is closed."""
@@ -223,7 +232,6 @@ class Unit:
                 await self._fold_chunks(chunks)
         except Fenced as error:
             log.warning("%s fenced: %r", self, error.__cause__)
-            self._metrics.fences.labels(self.role).inc()
             self._owner.fenced(self)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker must not go on as if nothing was
             self._owner.failed(self, error)
@@ -290,22 +298,17 @@ class Unit:
     def _observe(self, before: dict[str, int], step: Step, seconds: float, aborts: int) -> None:
         self._metrics.transaction.labels(self.role).observe(seconds)
         self._metrics.aborts.labels(self.role).inc(aborts)
-        self._metrics.count_fates(self.role, before, step.position.fates)
-        self._observe_position(step.position)
+        self._metrics.count_step(self.role, before, step)
+        self._observe_state()
 
-    def _observe_position(self, position: Position) -> None:
+    def _observe_state(self) -> None:
+        position = self.fold.position
         self._metrics.rows.labels(self.role, self.number).set(position.rows)
+        self._metrics.state_bytes.labels(self.role, self.number).set(self.fold.state_bytes)
         if isinstance(position, QualifyPosition) and position.rule_day is not None:
             self._metrics.rule_day.labels(self.number).set(position.rule_day)
         if isinstance(position, IntakePosition):
             self._metrics.waiting.labels(self.number).set(position.fates.get(WAITING, 0))
-
-    async def observe_lag(self) -> None:
-        """Refresh the lag gauges from what the fetcher knows."""
-        for source, position in self.positions().items():
-            _, high_watermark = await self._owner.whereabouts(source)
-            if high_watermark is not None:
-                self._metrics.lag.labels(self.role, source.topic, self.number).set(max(0, high_watermark - position))
 
     async def _look_around(self) -> None:
         """While idle: see that what others know of us is right, and that nothing is on its way to us for ever."""
@@ -318,7 +321,7 @@ class Unit:
         """Where the fetcher is ahead of us and nothing came for two looks in a row, Faust dropped the last chunk of that source."""
         ahead = {}
         for source, position in self.positions().items():
-            start, _ = await self._owner.whereabouts(source)
+            start = await self._owner.whereabouts(source)
             if start is not None and start > position:
                 ahead[source] = (start, position)
         dropped = [source for source in ahead if self._ahead.get(source) == ahead[source]]

@@ -30,6 +30,7 @@ class Clockwork:
     def __init__(self, kafka: Connection, environment: Environment, producer: AIOKafkaProducer, progress: IntakeProgress) -> None:
         self.kafka, self.environment, self.producer, self.progress = kafka, environment, producer, progress
         self.now = midnight(TODAY)
+        self.metrics = Metrics()
         self.clock = self.new_clock(skew_ms=10**15)
 
     def new_clock(self, *, skew_ms: int) -> DayClock:
@@ -41,7 +42,7 @@ class Clockwork:
             restored_to=0,
             now=lambda: self.now,
             skew_ms=lambda: skew_ms,
-            metrics=Metrics(),
+            metrics=self.metrics,
             fenced=lambda error: pytest.fail(repr(error)),
             failed=lambda error: pytest.fail(repr(error)),
             delivery=EXACTLY_ONCE,
@@ -140,3 +141,17 @@ async def test_transaction_markers_are_nothing_left_to_read(clockwork: Clockwork
     await clockwork.intake_reads(visits, 1)  # the marker at offset 1 is no record
     await clockwork.tick(24)
     assert await clockwork.days() == [[TODAY + 1], [TODAY + 1]]
+
+
+async def test_how_long_a_day_has_waited_is_told_and_a_clock_that_stops_tells_nothing(clockwork: Clockwork):
+    delay, skew = clockwork.metrics.day_delay._value, clockwork.metrics.clock_skew._value
+    visits = await clockwork.arrives(23)
+    await clockwork.tick(30)
+    assert delay.get() == 6 * 3_600
+    assert skew.get() < 0  # 2024 is long ago for the broker
+    await clockwork.intake_reads(visits, 1)
+    await clockwork.tick(30)
+    await clockwork.tick(30)
+    assert delay.get() == 0
+    await clockwork.clock.stop()
+    assert skew.get() == 0

@@ -226,9 +226,9 @@ class SimulatedWorker:
         assigned = self.assignment()
         self._starts |= {partition: offset for partition, offset in offsets.items() if partition in assigned}
 
-    async def whereabouts(self, partition: TopicPartition) -> tuple[int | None, int | None]:
-        """(start of the next chunk, last stable offset)."""
-        return self._starts.get(partition), None
+    async def whereabouts(self, partition: TopicPartition) -> int | None:
+        """Start of the next chunk."""
+        return self._starts.get(partition)
 
     def join_error(self) -> BaseException | None:
         """What cannot be joined has ended the process already."""

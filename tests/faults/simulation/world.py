@@ -28,6 +28,7 @@ from streams.topics import INPUTS, LOG, RULEBOOKS, STATEFUL, TOPICS, Environment
 from streams.transaction import make_producer, send
 from streams.worker.assignor import UnitAssignor, UnitId
 from streams.worker.clock import DayClock
+from streams.worker.metrics import Metrics
 from streams.worker.ownership import BROKEN
 from streams.worker.unit import Limits, Unit
 from tests.faults.simulation.broker import Broker
@@ -80,9 +81,9 @@ class Outcome:
         return not self.problems
 
 
-def simulate(seed: int) -> Outcome:
-    """Play a seed."""
-    world = _World(scenario(seed))
+def simulate(seed: int, watch: Callable[[Metrics], None] = lambda _: None) -> Outcome:
+    """Play a seed. ``watch`` is given every worker's metrics as it starts."""
+    world = _World(scenario(seed), watch)
     with world.loop_running() as loop:
         try:
             loop.run_until_complete(
@@ -110,8 +111,8 @@ class _Sleep:
 
 
 class _World:
-    def __init__(self, told: Scenario) -> None:
-        self.told = told
+    def __init__(self, told: Scenario, watch: Callable[[Metrics], None]) -> None:
+        self.told, self._watch = told, watch
         self.random = Random(f"{told.seed} world")
         self.loop = SimulatedLoop(self.random, most_steps=MOST_STEPS)
         self.loop.before_step = self._before_step
@@ -277,6 +278,7 @@ class _World:
             limits=Limits(batch=self.told.batch),
             ended=ended,
         )
+        self._watch(worker.metrics)
         self._running[process] = worker
         self.loop.spawn(process, worker.run())
 
