@@ -15,8 +15,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from engagement.days import iso_instant
-from engagement.errors import Refused
+from engagement.days import EARLIEST, LATEST, iso_instant
 from engagement.filtered import FilteredEvent, decode
 from engagement.machine import Record
 from engagement.written import printable
@@ -24,10 +23,14 @@ from streams.connection import Connection
 from streams.genesis import read_genesis
 from streams.reading import read_to_end, reader
 from streams.scanning import original_lines, scan
-from streams.topics import FILTERED_EVENTS, Environment
+from streams.topics import FILTERED_EVENTS, INPUTS, Environment
 
 _LONGEST_ID = 40  # characters on a terminal; JSON has the whole
+_LONGEST_REASON = 40  # likewise
 _LONGEST_LINE = 2_000  # likewise, of an original
+
+FOREIGN = ("", False)
+"""Under which records are counted that somebody else wrote: intake's have a reason."""
 
 
 class Found(NamedTuple):
@@ -79,7 +82,7 @@ async def read_filtered(
 ) -> tuple[list[Found], Counter[tuple[str, bool]]]:
     """Read the whole topic: the ``last`` records (of ``reason`` only), the newest last, and how many it holds by reason and ``undo``.
 
-    Raises `Refused` where there is no such environment, and for what is no record of intake's.
+    What is no record of intake's is counted under `FOREIGN`. Raises `Refused` where there is no such environment.
     """
     genesis = await read_genesis(connection, environment)
     newest: list[Found] = []
@@ -87,8 +90,9 @@ async def read_filtered(
 
     def take(batch: list[Record]) -> None:
         nonlocal newest
-        found = [_found(record) for record in batch]
+        found = [each for record in batch if (each := _found(record, genesis.partitions)) is not None]
         records.update((each.event.reason, each.event.undo) for each in found)
+        records[FOREIGN] += len(batch) - len(found)
         newest = nlargest(last, chain(newest, (each for each in found if reason in {None, each.event.reason})))
 
     await scan(connection, environment, FILTERED_EVENTS, genesis.partitions, take)
@@ -122,22 +126,27 @@ def records_line(records: Counter[tuple[str, bool]]) -> str:
     """How many events the topic says are filtered, by reason."""
     counts: Counter[str] = Counter()
     for (reason, undo), count in records.items():
-        counts[reason] += -count if undo else count
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
-    return f"{counts.total():,} filtered{f': {reasons}' if reasons else ''}"
+        if (reason, undo) != FOREIGN:
+            counts[reason] += -count if undo else count
+    reasons = ", ".join(f"{printable(reason, _LONGEST_REASON)} {count:,}" for reason, count in counts.most_common())
+    foreign = f"; {records[FOREIGN]:,} records that are none of intake's are left out" if records[FOREIGN] else ""
+    return f"{counts.total():,} filtered{f': {reasons}' if reasons else ''}{foreign}"
 
 
-def _found(record: Record) -> Found:
+def _found(record: Record, partitions: int) -> Found | None:
+    """Read a record; None for what intake cannot have written."""
     try:
         event = decode(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        place = f"{record.topic}/{record.partition}/{record.offset}"
-        raise Refused(f"{place}: is no record of a filtered event ({error}); let nobody but workers write there") from None
-    return Found(record.timestamp, record.partition, record.offset, event)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    family, number, offset, _ = event.source
+    is_place = family in INPUTS and 0 <= number < partitions and offset >= 0
+    return Found(record.timestamp, record.partition, record.offset, event) if is_place and EARLIEST <= record.timestamp < LATEST else None
 
 
 def _reason(event: FilteredEvent) -> str:
-    return f"no longer {event.reason}" if event.undo else event.reason
+    reason = printable(event.reason, _LONGEST_REASON)
+    return f"no longer {reason}" if event.undo else reason
 
 
 def _id_of(original: bytes) -> str | None:

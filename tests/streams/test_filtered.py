@@ -157,11 +157,18 @@ def test_an_environment_that_is_not_there_is_refused_with_the_command_that_makes
     assert f"run `mqa topics create --prefix {prefix}`" in str(result.exception)
 
 
-async def test_a_record_that_is_not_intakes_is_refused_with_its_place(kafka: Connection, prefix: str) -> None:
+async def test_records_that_are_not_intakes_are_left_out_and_counted(kafka: Connection, prefix: str) -> None:
     environment = Environment(prefix)
     await create_environment(kafka, environment, partitions=1)
+    ours = {"reason": "robot", "source": ["web-visits", 0, 0, 0], "received_at": NOON}
+    odd = [{}, ours | {"source": ["nonsense", 0, 0, 0]}, ours | {"source": ["web-visits", 7, 0, 0]}, ours | {"reason": "a\n\u202eb"}]
     async with AIOKafkaProducer(**kafka.client_options()) as producer:
-        await producer.send_and_wait(environment.topic("filtered-events"), b"{}", partition=0)
-    result = await asyncio.to_thread(CliRunner().invoke, filtered, ["--prefix", prefix, "--bootstrap", kafka.bootstrap])
-    assert isinstance(result.exception, Refused)
-    assert str(result.exception).startswith(f"{prefix}filtered-events/0/0: is no record of a filtered event")
+        for said in (*odd, ours):
+            value = json.dumps(said).encode()
+            await producer.send_and_wait(environment.topic("filtered-events"), value, partition=0, timestamp_ms=NOON)
+        await producer.send_and_wait(environment.topic("filtered-events"), json.dumps(ours).encode(), partition=0, timestamp_ms=0)
+    arguments = ["--prefix", prefix, "--bootstrap", kafka.bootstrap, "--original"]
+    result = await asyncio.to_thread(CliRunner().invoke, filtered, arguments)
+    assert "\n\u202e" not in result.stdout
+    counted = result.stdout.splitlines()[-1]
+    assert counted == r"2 filtered: a\n\u202eb 1, robot 1; 4 records that are none of intake's are left out"
