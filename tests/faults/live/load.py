@@ -28,8 +28,10 @@ _BOUNDS = {
     "resolve": {"parents": {"account-1.example": "account-0.example"}},
     "visitors": {"visits": 4, "age": "4d", "count": 120},
 }
-_DEFAULT = load_rulebook(default_rulebook_text(), "default rulebook")
-RULEBOOK = load_rulebook(json.dumps(json.loads(_DEFAULT.canonical()) | _BOUNDS), "rulebook of the fault runs")
+_DEFAULT = json.loads(load_rulebook(default_rulebook_text(), "default rulebook").canonical())
+_PATIENT = {"intake": _DEFAULT["intake"] | {"dedupe_window": "90d"}}
+"""A day is over in seconds here: what a worker that stood still sends on once more may come days later, and is a duplicate all the same."""
+RULEBOOK = load_rulebook(json.dumps(_DEFAULT | _BOUNDS | _PATIENT), "rulebook of the fault runs")
 
 COUNTED, ROBOT = "counted", "robot"
 ANONYMOUS, IDENTIFY, UNLINK = "anonymous", "identify", "unlink"
