@@ -96,7 +96,7 @@ async def test_a_command_with_another_key_than_the_workers_is_refused(kafka: Con
     await refuse_other_people(kafka, environment, PARTITIONS, OURS)
     await refuse_other_people(kafka, environment, PARTITIONS, LATER)  # the workers will come with both
     for other in (THEIRS, LOST, PersonKey(b"later", "k2", THEIRS)):
-        with pytest.raises(Refused, match="people were hashed under another key|and its secret is another one there"):
+        with pytest.raises(Refused, match=r"people were hashed under another key|and its secret is another one there"):
             await refuse_other_people(kafka, environment, PARTITIONS, other)
 
 
