@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from engagement.days import day_of, iso_day
 from engagement.errors import Refused
+from engagement.rulebook import Rulebook
 from streams.configuration import PEOPLE_KEY, Configuration, read_configuration, rulebooks_partition
 from streams.connection import Connection
 from streams.delivery import Delivery
@@ -87,13 +88,18 @@ def keys_not_given(configuration: Configuration, key: PersonKey) -> list[str]:
     return sorted(configuration.people.keys() - given)
 
 
+def forgotten_after(rulebook: Rulebook) -> int:
+    """Days after which a former key is no longer needed: by then all that was counted under it is over, and so are visitors' links."""
+    return max(rulebook.history_days, rulebook.visitors.age)
+
+
 def still_needed(configuration: Configuration, key: PersonKey, days: int, now: int) -> str | None:
     """Warn where a former key was let go sooner than ``days`` after the first worker came with ``key``. ``now`` in ms."""
     former, until = keys_not_given(configuration, key), day_of(configuration.since.get(key.key_id, 0)) + days
     if not former or until <= day_of(now):
         return None
     return (
-        f"until {iso_day(until)} people may be known under {former[-1]!r} alone, and would be counted twice: set "
+        f"until {iso_day(until)} people may be known under {former[-1]!r} alone: set "
         "MQA_PERSON_SECRET_BEFORE and MQA_PERSON_KEY_ID_BEFORE to that key"
     )
 

@@ -13,14 +13,14 @@ from engagement.identity import is_person, normalize_email
 from engagement.records import Genesis
 from engagement.written import printable
 from streams.clocks import clock_of
-from streams.configuration import read_configuration
+from streams.configuration import load_newest, read_configuration
 from streams.connection import Connection
 from streams.days import last_day_of
 from streams.forget.requests import requests
 from streams.forget.traces import Sought, Traces, find_traces
 from streams.genesis import read_genesis
 from streams.identity import host, make_identity
-from streams.people import keys_not_given, refuse_other_people
+from streams.people import forgotten_after, keys_not_given, refuse_other_people, still_needed
 from streams.person_key import PersonKey, person_key
 from streams.reading import reader
 from streams.topics import Clock, Environment
@@ -58,21 +58,12 @@ async def _run(connection: Connection, environment: Environment, who: str, *, is
     await connection.wait_until_ready()
     genesis = await read_genesis(connection, environment)
     clock = await clock_of(connection, environment, genesis)
-    others: list[str] = []
     if is_visitor:
-        sought = Sought(visitor_ids=frozenset((who,)))
+        sought, others = Sought(visitor_ids=frozenset((who,))), []
     else:
         key = person_key(clock)
         sought = _person(who, key)
-        await refuse_other_people(connection, environment, genesis.partitions, key)
-        others = keys_not_given(await read_configuration(connection, environment), key)
-    if others:
-        keys = " and ".join(others)
-        click.echo(
-            f"people were hashed under {keys} too, and whose hash is whose only that key tells: what is kept under it alone is not found; "
-            "set MQA_PERSON_SECRET_BEFORE and MQA_PERSON_KEY_ID_BEFORE to that key, or name the hash",
-            err=True,
-        )
+        others = await _keys_not_given(connection, environment, genesis, clock, key, sought)
     name, shown = f"environment {environment.prefix!r}", printable(who, _LONGEST)
     if is_meant:  # what lies unread may be of them
         await _settle(connection, environment, genesis, "nothing was forgotten")
@@ -81,14 +72,8 @@ async def _run(connection: Connection, environment: Environment, who: str, *, is
         click.echo("\n".join(_lines(traces)))
         if not is_meant:
             raise Refused(f"{name} would forget all this for good; add --yes if that is meant")
-        now = await _now(connection, environment, clock)
-        for _ in range(ROUNDS):
-            await _send(connection, environment, genesis, traces, now)
-            await _settle(connection, environment, genesis, "it was asked for")
-            traces = await _look(connection, environment, genesis, sought)
-            if not traces:
-                break
-        else:
+        traces = await _take_out(connection, environment, genesis, clock, sought, traces)
+        if traces:
             why = "events come in faster than they are forgotten; stop them, then try again"
             raise Refused(f"{name} still keeps something of {shown}: {why}")
         click.echo(
@@ -100,6 +85,44 @@ async def _run(connection: Connection, environment: Environment, who: str, *, is
     if traces.mentioned:
         where = _listed(traces.mentioned)
         click.echo(f"updates said that hash of {where} (in attributes, an owner or the like): who sends them must change it")
+
+
+async def _keys_not_given(  # noqa: PLR0917 - it has one caller
+    connection: Connection, environment: Environment, genesis: Genesis, clock: Clock, key: PersonKey, sought: Sought
+) -> list[str]:
+    """Name the keys under which an address cannot be looked for, and say so.
+
+    Raises `Refused` where ``key`` is none of the workers', and where another may still be needed.
+    """
+    await refuse_other_people(connection, environment, genesis.partitions, key)
+    configuration = await read_configuration(connection, environment)
+    if clock == "wall" and sought.email is not None:
+        days = forgotten_after(load_newest(configuration, environment))
+        if needed := still_needed(configuration, key, days, time_ns() // 1_000_000):
+            raise Refused(f"environment {environment.prefix!r}: {needed}, or name the hash")
+    others = keys_not_given(configuration, key)
+    if others:
+        keys = " and ".join(others)
+        click.echo(
+            f"people were hashed under {keys} too, and whose hash is whose only that key tells: what is kept under it alone is not found; "
+            "set MQA_PERSON_SECRET_BEFORE and MQA_PERSON_KEY_ID_BEFORE to that key, or name the hash",
+            err=True,
+        )
+    return others
+
+
+async def _take_out(  # noqa: PLR0917 - as above
+    connection: Connection, environment: Environment, genesis: Genesis, clock: Clock, sought: Sought, traces: Traces
+) -> Traces:
+    """Have the workers forget what was found, and look again; gives what is left in the end."""
+    now = await _now(connection, environment, clock)
+    for _ in range(ROUNDS):
+        await _send(connection, environment, genesis, traces, now)
+        await _settle(connection, environment, genesis, "it was asked for")
+        traces = await _look(connection, environment, genesis, sought)
+        if not traces:
+            break
+    return traces
 
 
 def _person(who: str, key: PersonKey) -> Sought:

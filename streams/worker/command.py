@@ -22,7 +22,7 @@ from streams.delivery import delivery_of
 from streams.genesis import read_genesis
 from streams.networks.files import networks_option, read_networks
 from streams.networks.lookup import NO_NETWORKS
-from streams.people import agree_on_people, still_needed
+from streams.people import agree_on_people, forgotten_after, still_needed
 from streams.person_key import person_key
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
 from streams.worker.health import listen
@@ -143,9 +143,9 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
     await agree_on_people(connection, environment, genesis.partitions, key, delivery_of(genesis), anew=options["people_anew"])
     log.info("people are hashed under %s%s", key.key_id, "" if key.before is None else f", and known under {key.before.key_id}")
     if clock == "wall":
-        days = max(rulebook.history_days, rulebook.visitors.age)
-        if warning := still_needed(await read_configuration(connection, environment), key, days, time_ns() // 1_000_000):
-            log.warning("%s", warning)
+        configuration = await read_configuration(connection, environment)
+        if warning := still_needed(configuration, key, forgotten_after(rulebook), time_ns() // 1_000_000):
+            log.warning("%s; without it they count twice", warning)
     contact_lists = ContactLists(connection, environment, genesis.partitions)
     if options["only"] != "qualify":  # only intake asks whose an address is
         await contact_lists.read()

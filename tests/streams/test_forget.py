@@ -15,13 +15,16 @@ from engagement.contacts import CONTACTS
 from engagement.days import iso_instant, midnight, parse_day
 from engagement.events import Family
 from streams.connection import Connection
+from streams.delivery import EXACTLY_ONCE
 from streams.forget.command import forget
 from streams.forget.traces import Sought, Traces, find_traces
+from streams.genesis import create_environment
 from streams.history.arrivals import Arrival
 from streams.identity import make_identity, partition_of
-from streams.person_key import person_key
+from streams.people import agree_on_people
+from streams.person_key import PersonKey, person_key
 from streams.reading import read_to_end, reader
-from streams.topics import CHANGELOGS
+from streams.topics import CHANGELOGS, Environment
 from tests.streams.histories import PARTITIONS
 from tests.streams.live_runs import Live, new_environment, play, working
 from tests.streams.test_live_contacts import arrival
@@ -194,3 +197,26 @@ def test_what_lies_unread_is_waited_for_even_where_no_day_has_begun(kafka: Conne
         assert run(live, JANE, "--yes").stdout.splitlines()[-1].startswith("forgotten")
     assert not traces(live, person(JANE))
     assert live.fates()["identify"] == 1
+
+
+async def test_while_a_former_key_may_still_be_needed_an_address_is_not_looked_for_without_it(
+    kafka: Connection, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = Environment(prefix)
+    await create_environment(kafka, environment, partitions=1, clock="wall")
+    former = PersonKey(b"former", "k1")
+    for key in (former, PersonKey(b"new", "k2", former)):
+        await agree_on_people(kafka, environment, 1, key, EXACTLY_ONCE)
+    monkeypatch.setenv("MQA_PERSON_SECRET", "new")
+    monkeypatch.setenv("MQA_PERSON_KEY_ID", "k2")
+    where = ["--prefix", prefix, "--bootstrap", kafka.bootstrap]
+    refused = await asyncio.to_thread(CliRunner().invoke, forget, [JANE, *where])
+    assert "people may be known under 'k1' alone: set MQA_PERSON_SECRET_BEFORE and MQA_PERSON_KEY_ID_BEFORE to that key, or name" in str(
+        refused.exception
+    )
+    told = await asyncio.to_thread(CliRunner().invoke, forget, [former_hash(former), *where])
+    assert told.stdout.endswith("that can be found\n")
+
+
+def former_hash(key: PersonKey) -> str:
+    return make_identity(partitions=1, secret=key.secret, key_id=key.key_id).person(JANE)
