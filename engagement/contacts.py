@@ -1,7 +1,7 @@
 """Contact lists: which account says that a person is one of its people.
 
 The topic ``contacts`` holds them by person (`engagement.identity.Identity.person`), the newest row counting; a row without a value: the
-person was forgotten. It is the one permanent place with names and addresses in clear, and what `mqa forget` deletes first. Intake writes a
+person was forgotten. It is the one permanent place with names and addresses in clear, and `mqa forget` deletes them. Intake writes a
 row for each contact of an account update, and asks here whose an address is that its domain says nothing of.
 
 A person is one account's: the one whose list named them last. Partitions of intake learn of each other's rows a moment after they are

@@ -19,18 +19,14 @@ log = logging.getLogger("mqa.worker")
 POLL_SECONDS = 1.0
 
 
-def contact_partitions(environment: Environment, partitions: int) -> list[TopicPartition]:
-    """Where the rows lie: each in its person's partition."""
-    return [TopicPartition(environment.topic(CONTACTS), number) for number in range(partitions)]
-
-
 class ContactLists:
-    """Everybody on a contact list, as committed: `read` them, then `follow` what changes, in the same process."""
+    """Everybody on a contact list, as committed: `read` them, then follow what changes from `start` on."""
 
     def __init__(self, connection: Connection, environment: Environment, partitions: int) -> None:
         """Reaches for nothing yet."""
         self.contacts = Contacts()
-        self._connection, self._partitions = connection, contact_partitions(environment, partitions)
+        self._connection = connection
+        self._partitions = [TopicPartition(environment.topic(CONTACTS), number) for number in range(partitions)]
         self._read_to: dict[TopicPartition, int] = {}
         self._task: asyncio.Task[None] | None = None
 

@@ -27,14 +27,15 @@ ATTEMPTS = 20
 
 async def agree_on_people(
     connection: Connection, environment: Environment, partitions: int, key: PersonKey, delivery: Delivery, *, anew: bool = False
-) -> None:
-    """Have the environment remember ``key``, where it knows none of its id.
+) -> Configuration:
+    """Have the environment remember ``key``, where it knows none of its id; gives what it knows then.
 
     Raises `Refused` where it knows another of that id; where the key that ``key`` replaces is not the one that it knows; and where
     ``key`` is new, replaces none, and people were hashed under others, unless these are to begin ``anew``.
     """
     for _ in range(ATTEMPTS):
-        people = (await read_configuration(connection, environment)).people
+        configuration = await read_configuration(connection, environment)
+        people = configuration.people
         known = people.get(key.key_id)
         if known is not None:
             break
@@ -55,14 +56,18 @@ async def agree_on_people(
         is_remembered = key.before.key_id in people  # else the whole state is read
         used = people if is_remembered else await _hashed_under(connection, environment, partitions)
         _refuse_former(environment, partitions, key, used)
+    return configuration
 
 
-async def refuse_other_people(connection: Connection, environment: Environment, partitions: int, key: PersonKey) -> None:
+async def refuse_other_people(connection: Connection, environment: Environment, partitions: int, key: PersonKey) -> Configuration:
     """Raise `Refused` where the workers have another key than ``key``; where none ever ran, there is nothing to compare.
+
+    Gives what the environment knows.
 
     A new key that no worker has brought yet is taken by the one that it replaces.
     """
-    people = (await read_configuration(connection, environment)).people or await _hashed_under(connection, environment, partitions)
+    configuration = await read_configuration(connection, environment)
+    people = configuration.people or await _hashed_under(connection, environment, partitions)
     theirs = key if key.before is None or key.key_id in people else key.before
     if key.before is not None and people:
         _refuse_former(environment, partitions, key, people)
@@ -73,6 +78,7 @@ async def refuse_other_people(connection: Connection, environment: Environment, 
             "environment)"
         )
         raise Refused(msg)
+    return configuration
 
 
 def keys_line(configuration: Configuration) -> str:

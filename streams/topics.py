@@ -67,6 +67,9 @@ FILTERED_EVENTS = "filtered-events"
 CHANGELOGS = {"intake": "intake-changelog", "qualify": "accounts-changelog"}
 """Role -> the topic that holds its state."""
 
+SOURCES: dict[str, tuple[str, ...]] = {"intake": INPUTS, "qualify": (LOG,)}
+"""Role -> the topics that it reads."""
+
 STATEFUL = (LOG, *CHANGELOGS.values())
 """Topics that start with a genesis record in every partition: losing one is losing what the environment knows."""
 

@@ -1,7 +1,7 @@
 """Waiting for the workers, with a line that says how far they are."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
@@ -15,13 +15,10 @@ from streams.connection import Connection
 from streams.days import IntakeProgress
 from streams.delivery import delivery_of
 from streams.reading import reader
-from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
+from streams.topics import CHANGELOGS, SOURCES, Environment
 
 PATIENCE = 60.0
 LOOK_AGAIN = 0.2
-
-SOURCES: dict[str, Sequence[str]] = {"intake": INPUTS, "qualify": (LOG,)}
-"""Role -> the topics that it reads."""
 
 
 async def wait_until_folded(

@@ -13,7 +13,7 @@ from engagement.identity import is_person, normalize_email
 from engagement.records import Genesis
 from engagement.written import printable
 from streams.clocks import clock_of
-from streams.configuration import load_newest, read_configuration
+from streams.configuration import load_newest
 from streams.connection import Connection
 from streams.days import last_day_of
 from streams.forget.requests import requests
@@ -94,8 +94,7 @@ async def _keys_not_given(  # noqa: PLR0917 - it has one caller
 
     Raises `Refused` where ``key`` is none of the workers', and where another may still be needed.
     """
-    await refuse_other_people(connection, environment, genesis.partitions, key)
-    configuration = await read_configuration(connection, environment)
+    configuration = await refuse_other_people(connection, environment, genesis.partitions, key)
     if clock == "wall" and sought.email is not None:
         days = forgotten_after(load_newest(configuration, environment))
         if needed := still_needed(configuration, key, days, time_ns() // 1_000_000):

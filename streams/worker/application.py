@@ -23,7 +23,7 @@ from streams.group import Acknowledged
 from streams.identity import make_identity
 from streams.networks.lookup import Networks
 from streams.person_key import PersonKey
-from streams.topics import INPUTS, LOG, Clock, Environment
+from streams.topics import LOG, SOURCES, Clock, Environment
 from streams.worker import transport
 from streams.worker.assignor import UnitAssignor, UnitId
 from streams.worker.backlog import Backlog
@@ -150,7 +150,7 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
-    topics_of = {"intake": [environment.topic(short) for short in INPUTS], "qualify": [environment.topic(LOG)]}
+    topics_of = {role: [environment.topic(short) for short in shorts] for role, shorts in SOURCES.items()}
     roles = {role: topics_of[role] for role in settings.roles}
     app.assignor_of_units = UnitAssignor(topics_of)
     metrics = Metrics(settings.roles)

@@ -15,7 +15,7 @@ import click
 from engagement.errors import Refused
 from engagement.written import shown
 from streams.clocks import clock_of
-from streams.configuration import newest_rulebook, read_configuration
+from streams.configuration import newest_rulebook
 from streams.connection import Connection
 from streams.contacts import ContactLists
 from streams.delivery import delivery_of
@@ -140,12 +140,13 @@ async def _settings(options: dict[str, Any]) -> dict[str, Any]:
     _refuse_unread(options["accept_loss"], environment, genesis.partitions)
     rulebook = await newest_rulebook(connection, environment)
     key = person_key(clock)
-    await agree_on_people(connection, environment, genesis.partitions, key, delivery_of(genesis), anew=options["people_anew"])
+    configuration = await agree_on_people(
+        connection, environment, genesis.partitions, key, delivery_of(genesis), anew=options["people_anew"]
+    )
     log.info("people are hashed under %s%s", key.key_id, "" if key.before is None else f", and known under {key.before.key_id}")
-    if clock == "wall":
-        configuration = await read_configuration(connection, environment)
-        if warning := still_needed(configuration, key, forgotten_after(rulebook), time_ns() // 1_000_000):
-            log.warning("%s; without it they count twice", warning)
+    # By a played clock nobody knows how long ago that was.
+    if clock == "wall" and (warning := still_needed(configuration, key, forgotten_after(rulebook), time_ns() // 1_000_000)):
+        log.warning("%s; without it they count twice", warning)
     contact_lists = ContactLists(connection, environment, genesis.partitions)
     if options["only"] != "qualify":  # only intake asks whose an address is
         await contact_lists.read()

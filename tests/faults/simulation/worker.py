@@ -17,7 +17,7 @@ from aiokafka.structs import TopicPartition
 
 from engagement.machine import Fold
 from streams.delivery import EXACTLY_ONCE
-from streams.topics import INPUTS, LOG, Environment
+from streams.topics import SOURCES, Environment
 from streams.worker.assignor import UnitAssignor, UnitId
 from streams.worker.clock import DayClock
 from streams.worker.metrics import Metrics
@@ -60,7 +60,7 @@ class SimulatedWorker:
         self.rebalancing, self.rebalancing_count, self.should_stop = True, 0, False
         self.consumer = self
         self._name, self._network, self._group, self._random, self._ended = name, connection.network, group, random, ended
-        topics_of = {"intake": [environment.topic(short) for short in INPUTS], "qualify": [environment.topic(LOG)]}
+        topics_of = {role: [environment.topic(short) for short in shorts] for role, shorts in SOURCES.items()}
         self._assignor = UnitAssignor(topics_of)
         self._topics = [topic for topics in topics_of.values() for topic in topics]
         self._joined: Joined | None = None
