@@ -46,6 +46,7 @@ class Role(NamedTuple):
     sees_all: bool = True  # whoever checks that the environment is whole sees every topic of it
 
 
+WEBHOOKS_PARKED = "webhooks-parked"
 WORKERS = "mqa"
 READ_SO_FAR = "mqa-read"  # where there are no transactions: see `streams.delivery.AtLeastOnce`
 
@@ -64,13 +65,16 @@ ROLES: Mapping[str, Role] = {
     "projector": Role("mqa projector", reads=(TIER_CHANGES, CONTACTS, *_BEGINNING), groups=("mqa-projector",)),
     "serve": Role("mqa serve", reads=(TIER_CHANGES, CONTACTS, DEAD_LETTERS, *_BEGINNING), writes=(Family.ACCOUNT_UPDATES.value,)),
     "webhooks": Role(
-        "mqa webhooks", reads=(TIER_CHANGES, "webhooks-parked", *_BEGINNING), writes=("webhooks-parked",), groups=("mqa-webhook-",)
+        "mqa webhooks run",
+        reads=(TIER_CHANGES, WEBHOOKS_PARKED, *_BEGINNING),
+        writes=(WEBHOOKS_PARKED,),
+        groups=("mqa-webhook-",),
     ),
     "subscriber": Role("what reads tier changes, in a group of its own", reads=(TIER_CHANGES,), sees_all=False),
     "operator": Role(
         "whoever types the other commands; `mqa topics delete` it may not",
         reads=[each.short for each in TOPICS],
-        writes=(*INPUTS, CONTACTS, DEAD_LETTERS, *_BEGINNING),
+        writes=(*INPUTS, CONTACTS, DEAD_LETTERS, WEBHOOKS_PARKED, *_BEGINNING),
         looks_at=(WORKERS, READ_SO_FAR),
         transactions=("mqa-create-0", "mqa-activate-0", "mqa-clock-0", "mqa-retry-0"),
         configures=True,

@@ -25,8 +25,8 @@ from streams.topics import Environment
 def acls(role: str, *, principal: str, prefix: str, group: str | None, bootstrap: str, command_config: str | None, is_json: bool) -> None:
     """Say what ROLE needs to be allowed in Kafka, as commands for kafka-acls.sh.
 
-    It is the least with which the role works. Nothing is changed: the commands are for whoever administers Kafka to look at and to run, once
-    or again.
+    It is the least with which the role works. Nothing is changed: the commands are for whoever administers Kafka to look at and to run,
+    once or again.
     """
     if not re.fullmatch(r"[A-Za-z]+:[^\x00-\x1f\x7f]+", principal):
         msg = f"--principal: {shown(principal)!r} is no principal; write it like User:mqa-{role}"

@@ -24,28 +24,27 @@ _RETRY = Retry(ConstantBackoff(0.05), 1)
 _EXAMPLE = "write it like redis://127.0.0.1:6379/0, or rediss:// for TLS"
 
 
-def find_redis(url: str | None = None) -> Redis:
-    """Make a client of the server at ``url`` (from ``--redis``), else of the one that ``REDIS_URL`` names; not connected yet.
+def find_redis() -> Redis:
+    """Make a client of the server that ``REDIS_URL`` names (``redis[s]://[user[:password]@]host[:port][/database]``); not connected yet.
 
-    They are written ``redis[s]://[user[:password]@]host[:port][/database]``. The password comes from ``REDIS_PASSWORD``, or a file
-    (`read_secret`): a command line shows to everybody on the machine. With ``rediss://`` the server must prove its name, to
+    Its password comes from ``REDIS_PASSWORD``, or a file (`read_secret`). With ``rediss://`` the server must prove its name, to
     ``REDIS_SSL_CAFILE`` or one of the system's authorities. Answers are bytes. Raises `Refused`, which never quotes a password, where
     the settings say nothing that could be reached, or contradict each other.
     """
-    said_by, said = ("REDIS_URL", os.environ.get("REDIS_URL") or None) if url is None else ("--redis", url)
-    if said is None:
+    url = os.environ.get("REDIS_URL") or None
+    if url is None:
         msg = f"REDIS_URL is not set: profiles are kept in Redis; {_EXAMPLE}"
         raise Refused(msg)
-    parts = _split(said, said_by)
+    parts = _split(url)
     has_tls = parts.scheme == "rediss"
     return Redis(
         host=parts.hostname or "",
         port=parts.port or PORT,
         db=int(parts.path.strip("/") or 0),
         username=None if parts.username is None else unquote(parts.username) or None,
-        password=_password(parts, said_by),
+        password=_password(parts),
         ssl=has_tls,
-        ssl_ca_certs=_authorities(has_tls=has_tls, place=f"{said_by}={without_password(said)}"),
+        ssl_ca_certs=_authorities(url, has_tls=has_tls),
         ssl_check_hostname=True,
         socket_connect_timeout=ANSWER_SECONDS,
         socket_timeout=ANSWER_SECONDS,
@@ -53,7 +52,7 @@ def find_redis(url: str | None = None) -> Redis:
     )
 
 
-def without_password(url: str) -> str:
+def _without_password(url: str) -> str:
     """What of a server's URL may be shown: its scheme, and what follows a login and goes before options, where these can be told apart."""
     scheme, slashes, rest = url.rpartition("://")
     login, _, place = rest.rpartition("@")
@@ -61,9 +60,9 @@ def without_password(url: str) -> str:
     return shown(f"{scheme}{slashes}{re.split('[?#]', place)[0] if is_plain else '...'}")
 
 
-def _split(url: str, said_by: str) -> SplitResult:
+def _split(url: str) -> SplitResult:
     """Raise `Refused` for what is no address of a Redis. A query is none: it could switch off that the server proves its name."""
-    place = f"{said_by}: {without_password(url)!r}"
+    place = f"REDIS_URL: {_without_password(url)!r}"
     try:
         parts = urlsplit(url)
         is_address = bool(parts.hostname) and parts.port != 0
@@ -78,13 +77,8 @@ def _split(url: str, said_by: str) -> SplitResult:
     return parts
 
 
-def _password(parts: SplitResult, said_by: str) -> str | None:
+def _password(parts: SplitResult) -> str | None:
     given = None if parts.password is None else unquote(parts.password) or None
-    if given is not None and said_by == "--redis":
-        msg = (
-            "--redis has a password, which everybody on this machine could see; leave it out, and set REDIS_PASSWORD or REDIS_PASSWORD_FILE"
-        )
-        raise Refused(msg)
     secret = read_secret("REDIS_PASSWORD")
     if given is not None and secret is not None:
         msg = "REDIS_URL has a password, and REDIS_PASSWORD (or REDIS_PASSWORD_FILE) another; leave it out of REDIS_URL"
@@ -92,12 +86,12 @@ def _password(parts: SplitResult, said_by: str) -> str | None:
     return secret if given is None else given
 
 
-def _authorities(*, has_tls: bool, place: str) -> str | None:
+def _authorities(url: str, *, has_tls: bool) -> str | None:
     path = os.environ.get("REDIS_SSL_CAFILE") or None
     if path is None:
         return None
     if not has_tls:
-        msg = f"REDIS_SSL_CAFILE is set, but {place} does not encrypt; let it begin with rediss://"
+        msg = f"REDIS_SSL_CAFILE is set, but REDIS_URL={_without_password(url)} does not encrypt; let it begin with rediss://"
         raise Refused(msg)
     try:
         ssl.create_default_context(cafile=path)

@@ -149,18 +149,6 @@ def test_no_address_is_refused_with_one_that_works():
         find_redis()
 
 
-async def test_an_address_of_the_command_line_outranks_the_environment(redis_url: str, monkeypatch: pytest.MonkeyPatch):
-    say(monkeypatch, REDIS_URL="redis://nowhere.invalid")
-    async with find_redis(redis_url) as redis:
-        assert await redis.ping()
-
-
-def test_a_password_on_the_command_line_is_refused():
-    with pytest.raises(Refused, match=r"--redis has a password.*REDIS_PASSWORD_FILE") as refusal:
-        find_redis("redis://:sesame@cache")
-    assert "sesame" not in str(refusal.value)
-
-
 def test_two_passwords_are_refused(monkeypatch: pytest.MonkeyPatch):
     say(monkeypatch, REDIS_URL="redis://:sesame@cache", REDIS_PASSWORD="another")
     with pytest.raises(Refused, match="leave it out of REDIS_URL") as refusal:
