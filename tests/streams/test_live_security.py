@@ -13,7 +13,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from time import monotonic, sleep, time_ns
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 from uuid import uuid4
@@ -45,6 +45,23 @@ PATIENCE = 60.0
 GROUP = "crm"
 SECRET = "the key of this test's people"
 EXISTING = {each.short for each in TOPICS}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hung_up() -> Iterator[None]:
+    """Kafka answers the end of a TLS connection in its own time. Clients do not wait for that, and asyncio would complain of the socket."""
+    close = asyncio.SelectorEventLoop.close
+
+    def hang_up(loop: Any) -> None:
+        if not loop.is_closed():
+            for transport in list(loop._transports.values()):
+                transport.abort()
+            loop.run_until_complete(asyncio.sleep(0))
+        close(loop)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.SelectorEventLoop, "close", hang_up)
+        yield
 
 
 class Secured(NamedTuple):
