@@ -132,3 +132,9 @@ def test_the_documentation_has_the_catalogue() -> None:
     for name, _, unit, meaning, _ in rows:
         assert unit == next((unit for ending, unit in UNITS.items() if name.strip("`").endswith(ending)), unit), name
         assert meaning, name
+
+
+def test_the_documentation_has_what_is_told_of_the_process() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    told = {f"{name}_total" if metric.type == "counter" else name for name, metric in catalogue().items() if not name.startswith("mqa_")}
+    assert set(re.findall(r"`(process_\w+)`", text)) == told
