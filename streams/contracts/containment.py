@@ -53,6 +53,10 @@ class Containment:
 
     def breaks(self, written: Node, taken: Node) -> list[Break]:
         """All that breaks between two schemas. Raises ValueError for a reference that leads nowhere in its document."""
+        if written.said is True and taken.said is True:
+            return []
+        if not any(isinstance(said, dict) and ("$ref" in said or "allOf" in said) for said in (written.said, taken.said)):
+            return list(self._differences(written, taken))
         pair = (dumps(written.said, sort_keys=True), dumps(taken.said, sort_keys=True))
         if pair in self._under_way:
             return []  # a recursive type: whether it holds there too is what is being found out
