@@ -25,7 +25,7 @@ COMMANDS = {
     "dead-letters": "streams.dead_letters.command:dead_letters",
     "forget": "streams.forget.command:forget",
     "rulebook": "streams.rulebooks:rulebook",
-    "schema": "streams.schemas:schema",
+    "schema": "streams.contracts.command:schema",
     "demo": "streams.demo:demo",
 }
 
