@@ -73,7 +73,7 @@ class Target:
 
 @asynccontextmanager
 async def open_target(subscription: Subscription, signer: Signer, resolver: AbstractResolver | None = None) -> AsyncIterator[Target]:
-    """Open what attempts share: connections of this subscription alone, no cookies, no proxy. ``resolver``: of names; None is the system's."""
+    """Open what attempts share: connections of this subscription alone, no cookies, no proxy. ``resolver`` of names; None: the system's."""
     connector = aiohttp.TCPConnector(
         limit=subscription.at_once, resolver=resolver, socket_factory=None if subscription.allow_private else _public_socket
     )

@@ -55,6 +55,9 @@ webhooks.add_command(parked)
     help="Port of /metrics, /healthz and /readyz; 0 takes a free one, -1 none.",
     envvar="MQA_PORT",
 )
+@click.option(
+    "--session-timeout", default=10, show_default=True, type=click.IntRange(6, 40), help="Seconds until a silent sender is replaced."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.", envvar="MQA_HOST")
 @click.option(
     "--log-level",
@@ -63,7 +66,17 @@ webhooks.add_command(parked)
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
     envvar="MQA_LOG_LEVEL",
 )
-def run(*, file: Path, only: tuple[str, ...], prefix: str, bootstrap: str | None, port: int, host: str, log_level: str) -> None:
+def run(
+    *,
+    file: Path,
+    only: tuple[str, ...],
+    prefix: str,
+    bootstrap: str | None,
+    port: int,
+    host: str,
+    session_timeout: int,
+    log_level: str,
+) -> None:
     """Deliver, until it is told to stop. Exit status 2: a person must decide; 70: start it again."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
@@ -74,7 +87,7 @@ def run(*, file: Path, only: tuple[str, ...], prefix: str, bootstrap: str | None
     async def deliver() -> None:
         await connection.wait_until_ready(15)
         await read_genesis(connection, environment)
-        await run_sender(connection, environment, signed, listening)
+        await run_sender(connection, environment, signed, listening, session_seconds=session_timeout)
 
     asyncio.run(deliver())
 

@@ -70,8 +70,8 @@ def list_(*, subscription: str | None, last: int, prefix: str, bootstrap: str | 
 def retry(places: tuple[str, ...], *, subscription: str | None, file: Path, prefix: str, bootstrap: str | None, yes: bool) -> None:
     """Send parked deliveries once more, now: those at each PLACE, or all.
 
-    The same body goes out under the same id. An account's go in order, and where one is not taken the later ones are left out. What is taken
-    is parked no longer. Without --yes it only tells what it would send. Exit status 1: not all were taken.
+    The same body goes out under the same id. An account's go in order, and where one is not taken the later ones are left out. What is
+    taken is parked no longer. Without --yes it only tells what it would send. Exit status 1: not all were taken.
     """
     connection, environment = Connection.find(bootstrap), Environment(prefix)
     subscriptions = read_subscriptions(file)

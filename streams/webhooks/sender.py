@@ -17,7 +17,7 @@ from streams.webhooks.courier import Courier
 from streams.webhooks.metrics import SubscriptionMetrics, WebhookMetrics
 from streams.webhooks.parked import park
 from streams.webhooks.signature import Signer
-from streams.webhooks.subscriber import Subscriber
+from streams.webhooks.subscriber import Subscriber, group_of, make_consumer
 from streams.worker.health import HealthServer
 
 log = logging.getLogger("mqa.webhooks")
@@ -28,8 +28,13 @@ async def run_sender(
     environment: Environment,
     subscriptions: Sequence[tuple[Subscription, Signer]],
     listening: socket.socket | None,
+    *,
+    session_seconds: int,
 ) -> None:
-    """Deliver until SIGTERM or SIGINT; ``listening``: where health and metrics are told. Raises what ends one of the subscriptions."""
+    """Deliver until SIGTERM or SIGINT; ``listening``: where health and metrics are told. Raises what ends one of the subscriptions.
+
+    ``session_seconds``: after so long a sender that is silent has lost its partitions to others.
+    """
     metrics = WebhookMetrics(each.name for each, _ in subscriptions)
     stopped = asyncio.Event()
     for each_signal in (signal.SIGTERM, signal.SIGINT):
@@ -41,7 +46,8 @@ async def run_sender(
             target = await stack.enter_async_context(open_target(subscription, signer))
             its = SubscriptionMetrics(metrics, subscription.name)
             courier = Courier(subscription, target, partial(park, producer, environment, subscription.name), its)
-            subscribers.append(Subscriber(connection, environment, subscription, courier, its))
+            consumer = make_consumer(connection, group_of(environment, subscription), session_seconds)
+            subscribers.append(Subscriber(connection, environment, subscription, consumer, courier=courier, metrics=its))
 
         async def observe() -> None:
             await asyncio.gather(*(subscriber.observe() for subscriber in subscribers))

@@ -41,28 +41,39 @@ def group_of(environment: Environment, subscription: Subscription) -> str:
     return f"{environment.group}-webhook-{subscription.name}"
 
 
+def make_consumer(connection: Connection, group: str, session_seconds: int) -> AIOKafkaConsumer:
+    """Not started."""
+    return connection.consumer(
+        group_id=group,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # never asked: whoever gets a partition is told its position
+        max_partition_fetch_bytes=FETCH_BYTES,
+        session_timeout_ms=session_seconds * 1_000,
+    )
+
+
 class Subscriber(ConsumerRebalanceListener):
     """Reads, filters and hands on; `run` does it until it is cancelled."""
 
     def __init__(
-        self, connection: Connection, environment: Environment, subscription: Subscription, courier: Courier, metrics: SubscriptionMetrics
+        self,
+        connection: Connection,
+        environment: Environment,
+        subscription: Subscription,
+        consumer: AIOKafkaConsumer,
+        *,
+        courier: Courier,
+        metrics: SubscriptionMetrics,
     ) -> None:
-        """Reaches for nothing yet."""
-        self._connection, self._environment, self._subscription, self._metrics = connection, environment, subscription, metrics
+        """``consumer``: of `make_consumer`, not started. Reaches for nothing yet."""
+        self._connection, self._subscription, self._consumer, self._metrics = connection, subscription, consumer, metrics
         self._group, self._topic = group_of(environment, subscription), environment.topic(TIER_CHANGES)
         self._lanes = Lanes(courier.deliver, lambda delivery: self._undelivered[delivery.partition].remove(delivery.offset))
         self._undelivered: dict[TopicPartition, Undelivered] = {}
         self._committed: Positions = {}
         self._failure: Exception | None = None
         self.is_ready = False
-        self._consumer: AIOKafkaConsumer = connection.consumer(
-            group_id=self._group,
-            client_id=self._group,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # never asked: whoever gets a partition is told its position
-            max_partition_fetch_bytes=FETCH_BYTES,
-        )
 
     async def run(self) -> None:
         """Deliver until cancelled. Raises what no retry can mend, such as a missing authorization."""

@@ -1,7 +1,7 @@
 """How far a subscription has come in one partition: the lowest offset that is not delivered, and which ones behind it are not either.
 
 The lowest is what the group commits. The others go with it as a note (Kafka keeps up to 4 kB beside an offset): while the deliveries of one
-account fail for days, all others go on, and a restart sends again only what really was not delivered. Without a note it is more, never less.
+account fail for days, all others go on, and a restart sends again only what was not delivered. Without a note it is more, never less.
 """
 
 from collections.abc import Iterator
