@@ -1,146 +1,22 @@
 """The sender against real receivers that misbehave, on a real Kafka: it is killed in the middle, and another takes over."""
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
-from time import monotonic
+from collections.abc import Callable
 from typing import Any, NamedTuple
-from urllib.error import URLError
-from urllib.request import urlopen
-from uuid import uuid4
 
 import pytest
-import yaml
 from aiohttp import web
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
-from click.testing import CliRunner, Result
-from prometheus_client.parser import text_string_to_metric_families
 
-from engagement.errors import Refused
 from streams.connection import Connection
 from streams.genesis import create_environment
-from streams.identity import partition_of
-from streams.topics import TIER_CHANGES, WEBHOOKS_PARKED, Environment
-from streams.transaction import Row, make_producer, send
-from streams.webhooks.command import webhooks
-from streams.webhooks.undelivered import Undelivered
 from tests.streams.metrics_story import Samples, total
-from tests.streams.webhook_receivers import SECRET, Receiver, encoded, failing, hanging, receiving, taken, tier_change
+from tests.streams.webhook_receivers import SECRET, Receiver, failing, hanging, receiving, taken, tier_change
+from tests.streams.webhook_senders import PARTITIONS, Places, sending, until, write_file
 
-PARTITIONS = 2
-PATIENCE = 60.0
 ACCOUNTS = [f"account{number}.example" for number in range(8)]
 STUCK = "stuck.example"
 PER_ACCOUNT = 5
 LIVE_CHANGES = PER_ACCOUNT * len([*ACCOUNTS, STUCK])
-QUICK = {"timeout": "1s", "retry": {"first": "1s", "longest": "1s"}, "allow_http": "true", "allow_private": "true", "start": "beginning"}
-
-
-class Sender:
-    """One ``mqa webhooks run``."""
-
-    def __init__(self, kafka: Connection, environment: Environment, file: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        where = ["--file", str(file), "--prefix", environment.prefix, "--bootstrap", kafka.bootstrap, "--port", str(self.port)]
-        self._log = file.with_suffix(".log")
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams", "webhooks", "run", *where, "--session-timeout", "6"], stdout=log, stderr=log
-            )
-
-    def look(self) -> Samples:
-        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
-            families = list(text_string_to_metric_families(answer.read().decode()))
-        return {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
-
-    async def until(self, holds: Callable[[Samples], bool]) -> Samples:
-        samples: Samples = {}
-
-        async def look() -> bool:
-            nonlocal samples
-            assert self.process.poll() is None, self.said()
-            try:
-                samples = await asyncio.to_thread(self.look)
-            except URLError:
-                return False
-            return holds(samples)
-
-        await until(look, self.said)
-        return samples
-
-    def said(self) -> str:
-        return self._log.read_text()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(20)
-
-
-@contextmanager
-def sending(kafka: Connection, environment: Environment, file: Path) -> Iterator[Sender]:
-    sender = Sender(kafka, environment, file)
-    try:
-        yield sender
-    finally:
-        if sender.process.poll() is None:
-            sender.kill()
-
-
-async def until(holds: Callable[[], Any], said: Callable[[], str]) -> None:
-    deadline = monotonic() + PATIENCE
-    while True:
-        found = holds()
-        if await found if asyncio.iscoroutine(found) else found:
-            return
-        assert monotonic() < deadline, said()
-        await asyncio.sleep(0.05)
-
-
-class Places:
-    """The topics of an environment without workers."""
-
-    def __init__(self, kafka: Connection) -> None:
-        self.kafka, self.environment = kafka, Environment(f"test-{uuid4().hex[:12]}-")
-
-    async def append(self, *changes: Mapping[str, Any], mode: str = "live", is_aborted: bool = False) -> None:
-        rows: dict[TopicPartition, list[Row]] = {}
-        for change in changes:
-            key = change["account"].encode()
-            partition = TopicPartition(self.environment.topic(TIER_CHANGES), partition_of(key, PARTITIONS))
-            rows.setdefault(partition, []).append((key, encoded(dict(change)), (("mode", mode.encode()),), None))
-        async with make_producer(self.kafka, f"test-{uuid4().hex}") as producer:
-            await producer.begin_transaction()
-            await send(producer, rows)
-            await (producer.abort_transaction() if is_aborted else producer.commit_transaction())
-
-    async def left(self, name: str) -> int | None:
-        """How many changes a restart would look at again, by what is committed; None where nothing is."""
-        partitions = [TopicPartition(self.environment.topic(TIER_CHANGES), number) for number in range(PARTITIONS)]
-        async with self.kafka.admin() as admin:
-            found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
-                f"{self.environment.group}-webhook-{name}", partitions=partitions
-            )
-        async with self.kafka.consumer() as consumer:
-            ends = await consumer.end_offsets(partitions)
-        if any(found[partition].offset < 0 for partition in partitions):
-            return None
-        lives = {partition: Undelivered(found[partition].offset, found[partition].metadata) for partition in partitions}
-        return sum(life.wants(offset) for each, life in lives.items() for offset in range(ends[each]))
-
-
-def run_command(*arguments: str) -> Result:
-    return CliRunner().invoke(webhooks, arguments)
 
 
 def misbehaving(account_number: int) -> Callable[[dict[str, Any], int], Any]:
@@ -195,8 +71,7 @@ def lived(kafka: Connection, tmp_path_factory: pytest.TempPathFactory) -> Lived:
         await create_environment(kafka, places.environment, partitions=PARTITIONS, clock="wall")
         changes = [tier_change(account, sequence) for sequence in range(1, PER_ACCOUNT + 1) for account in [*ACCOUNTS, STUCK]]
         async with receiving(good, bad):
-            said = [{"name": name, "url": each.url, "secret": "HOOK_SECRET", **QUICK} for name, each in (("good", good), ("bad", bad))]
-            file.write_text(yaml.safe_dump({"subscriptions": [yaml.safe_load(yaml.safe_dump(each)) for each in said]}))
+            write_file(file, {"name": "good", "url": good.url}, {"name": "bad", "url": bad.url})
             await places.append(tier_change("never.example", 1), is_aborted=True)
             await places.append(tier_change("history.example", 1), mode="baseline")
             await places.append(*changes[:20])
