@@ -11,9 +11,9 @@ import click
 from engagement.machine import Record
 from engagement.subscriptions import Subscription, read_change
 from streams.connection import Connection
-from streams.genesis import read_genesis
+from streams.genesis import partitions_of
 from streams.scanning import scan
-from streams.topics import TIER_CHANGES, Environment
+from streams.topics import TIER_CHANGES, WEBHOOKS_PARKED, Environment
 from streams.webhooks.attempt import open_target
 from streams.webhooks.example import example_message
 from streams.webhooks.files import pick, read_subscriptions
@@ -22,6 +22,7 @@ from streams.webhooks.parked_command import parked
 from streams.webhooks.sender import run_sender
 from streams.webhooks.signature import read_signer
 from streams.webhooks.text import shown_url, told
+from streams.worker.command import Seldom
 from streams.worker.health import listen
 
 NOT_TAKEN = 1
@@ -80,13 +81,16 @@ def run(
     """Deliver, until it is told to stop. Exit status 2: a person must decide; 70: start it again."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Seldom("aiokafka"))
     signed = [(each, read_signer(each.secret)) for each in pick(read_subscriptions(file), only)]
     connection, environment = Connection.find(bootstrap), Environment(prefix)
     listening = None if port < 0 else listen(host, port)
 
     async def deliver() -> None:
         await connection.wait_until_ready(15)
-        await read_genesis(connection, environment)
+        for short in (TIER_CHANGES, WEBHOOKS_PARKED):
+            await partitions_of(connection, environment, short)
         await run_sender(connection, environment, signed, listening, session_seconds=session_timeout)
 
     asyncio.run(deliver())
@@ -122,8 +126,7 @@ async def _count(connection: Connection, environment: Environment, subscriptions
                 counts.update(each for each in subscriptions if each.wants(change, mode_of(record)))
 
     await connection.wait_until_ready()
-    genesis = await read_genesis(connection, environment)
-    await scan(connection, environment, TIER_CHANGES, genesis.partitions, take)
+    await scan(connection, environment, TIER_CHANGES, await partitions_of(connection, environment, TIER_CHANGES), take)
     return counts
 
 

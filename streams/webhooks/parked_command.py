@@ -13,7 +13,7 @@ from engagement.explain.wording import several
 from engagement.subscriptions import Subscription
 from engagement.written import printable
 from streams.connection import Connection
-from streams.genesis import read_genesis
+from streams.genesis import partitions_of
 from streams.scanning import scan
 from streams.topics import WEBHOOKS_PARKED, Environment
 from streams.transaction import PRODUCER
@@ -90,9 +90,8 @@ def _of(subscription: str | None) -> Callable[[Parked], bool]:
 
 async def _look(connection: Connection, environment: Environment, wanted: Callable[[Parked], bool]) -> ParkedTopic:
     await connection.wait_until_ready()
-    genesis = await read_genesis(connection, environment)
     topic = ParkedTopic(wanted)
-    await scan(connection, environment, WEBHOOKS_PARKED, genesis.partitions, topic.take)
+    await scan(connection, environment, WEBHOOKS_PARKED, await partitions_of(connection, environment, WEBHOOKS_PARKED), topic.take)
     return topic
 
 

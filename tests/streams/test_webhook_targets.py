@@ -1,10 +1,14 @@
 """Where a webhook may go, and how its answers are understood: real connections to a real server."""
 
 import asyncio
+import shutil
 import socket
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +28,12 @@ class Names(AbstractResolver):
     def __init__(self, *answers: list[str]) -> None:
         self._answers = list(answers)
 
-    async def resolve(self, host: str, port: int = 0, _: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - aiohttp's signature
+    ) -> list[ResolveResult]:
         addresses = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         return [
             ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST)
@@ -149,6 +158,35 @@ async def test_a_connection_that_is_dropped_and_one_that_is_refused_are_failures
     server.close()
     await server.wait_closed()
     assert (await attempt(url)).sort == "unreachable"
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> ssl.SSLContext:
+    """A server's, whose certificate nobody vouches for."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("`openssl` is not on the path; install it with `sudo apt-get install openssl`")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=127.0.0.1"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=30)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+async def test_a_receiver_that_cannot_prove_who_it_is_gets_nothing(self_signed: ssl.SSLContext) -> None:
+    came: list[bytes] = []
+
+    async def listening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.read())
+        writer.close()
+
+    server = await asyncio.start_server(listening, "127.0.0.1", 0, ssl=self_signed)
+    answer = await attempt(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    assert answer.sort == "unreachable"
+    assert "certificate verify failed" in answer.detail
+    assert not any(came)
+    server.close()
 
 
 async def test_what_is_no_http_is_a_failure_and_is_told_in_printable_words() -> None:
