@@ -23,6 +23,7 @@ COMMANDS = {
     "resolve": "streams.resolve.command:resolve",
     "filtered": "streams.filtered:filtered",
     "dead-letters": "streams.dead_letters.command:dead_letters",
+    "webhooks": "streams.webhooks.command:webhooks",
     "forget": "streams.forget.command:forget",
     "rulebook": "streams.rulebooks:rulebook",
     "schema": "streams.contracts.command:schema",
