@@ -169,5 +169,5 @@ def test_the_image_runs_a_worker_unless_it_is_told_otherwise():
     said = dict(instructions())
     assert json.loads(said["ENTRYPOINT"]) == ["mqa"]
     done = CliRunner().invoke(mqa, [*json.loads(said["CMD"]), "--help"])
-    assert "Port of /metrics, /healthz and /readyz" in done.output
+    assert "Port of /metrics, /health/live" in done.output
     assert "9464" in said["EXPOSE"].split()
