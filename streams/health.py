@@ -36,7 +36,7 @@ class HealthServer:
     def __init__(
         self, metrics: Catalogue, listening: socket.socket, *, complaint: Callable[[], str | None], refresh: Callable[[], Awaitable[None]]
     ) -> None:
-        """``listening`` comes from `listen`; ``complaint``: why it is not ready, None where it is; ``refresh`` sets gauges before a scrape."""
+        """``listening`` comes from `listen`; ``complaint``: why it is not ready, else None; ``refresh`` sets gauges before a scrape."""
         self._metrics, self._listening, self._complaint, self._refresh = metrics, listening, complaint, refresh
         application = web.Application()
         application.router.add_get("/metrics", self._serve_metrics)
