@@ -7,8 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 
-from streams.serve import accounts, changes, dead_letters, health, me, openapi, overview, reports
+from engagement.explain.trend import Trend
+from streams.serve import accounts, changes, dead_letters, health, me, openapi, overview, reports, writes
 from streams.serve.answers import answer
 from streams.serve.guard import Guard
 from streams.serve.paths import Paths
@@ -20,28 +22,50 @@ PAGE = Path(__file__).parent / "page"
 
 TOLD: Mapping[tuple[str, str], tuple[str, Any]] = {
     ("GET", f"{API}/accounts"): ("200", accounts.Accounts),
-    ("GET", f"{API}/accounts/{{account}}"): ("200", accounts.Account360),
+    ("GET", f"{API}/accounts/{{account}}"): ("200", accounts.ExplainedAccount),
     ("GET", f"{API}/accounts/{{account}}/timeline"): ("200", accounts.Timeline),
-    ("GET", f"{API}/accounts/{{account}}/trend"): ("200", accounts.Trend),
+    ("GET", f"{API}/accounts/{{account}}/trend"): ("200", Trend),
     ("GET", f"{API}/overview"): ("200", overview.Overview),
     ("GET", f"{API}/tier-changes"): ("200", changes.Changes),
     ("GET", f"{API}/dead-letters"): ("200", dead_letters.DeadLetters),
     ("GET", f"{API}/reports"): ("200", reports.Reports),
+    ("POST", f"{API}/accounts/{{account}}/pin"): ("202", writes.Accepted),
+    ("DELETE", f"{API}/accounts/{{account}}/pin/{{ladder}}"): ("202", writes.Accepted),
+    ("POST", f"{API}/accounts/{{account}}/suppression"): ("202", writes.Accepted),
+    ("DELETE", f"{API}/accounts/{{account}}/suppression"): ("202", writes.Accepted),
+    ("POST", f"{API}/accounts/{{account}}/disposition"): ("202", writes.Accepted),
+    ("POST", f"{API}/accounts/{{account}}/retraction"): ("202", writes.Accepted),
     ("GET", f"{API}/me"): ("200", me.Me),
     ("GET", "/health/ready"): ("200", health.Health),
 }
 """What each route sends where all is well."""
 
+TAKEN: Mapping[tuple[str, str], type[BaseModel]] = {
+    ("POST", f"{API}/accounts/{{account}}/pin"): writes.PinRequest,
+    ("POST", f"{API}/accounts/{{account}}/suppression"): writes.SuppressionRequest,
+    ("POST", f"{API}/accounts/{{account}}/disposition"): writes.DispositionRequest,
+    ("POST", f"{API}/accounts/{{account}}/retraction"): writes.RetractionRequest,
+}
+"""What each route takes as its body."""
+
 
 def create_app(serving: Serving) -> Guard:
     """Compose the server: every route, behind the guard."""
-    app = FastAPI(title=openapi.TITLE, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title=openapi.TITLE,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
     app.state.serving = serving
     answer_problems(app)
     reads = APIRouter(prefix=API, dependencies=[Depends(may("read"))])
     for part in (me, accounts, overview, changes, dead_letters, reports):
         reads.include_router(part.routes)
     app.include_router(reads)
+    app.include_router(writes.routes, prefix=API, dependencies=[Depends(may("write"))])
     app.include_router(reports.opened, prefix=API)
     app.include_router(health.routes)
 
@@ -63,6 +87,6 @@ def create_app(serving: Serving) -> Guard:
 def api_document(app: FastAPI) -> dict[str, Any]:
     """Give the OpenAPI document of this app, made once."""
     if not hasattr(app.state, "document"):
-        app.state.document = openapi.document(app, TOLD)
+        app.state.document = openapi.document(app, told=TOLD, taken=TAKEN)
     made: dict[str, Any] = app.state.document
     return made

@@ -165,7 +165,7 @@ class _Limited:
 
 
 def _too_large() -> Refusal:
-    return Refusal(HTTPStatus.CONTENT_TOO_LARGE, f"the body has more than {MOST_BODY} bytes; send less")
+    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {MOST_BODY} bytes; send less")
 
 
 def _path(scope: Scope) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from streams.serve.answers import JSON
 from streams.serve.problems import PROBLEM_JSON, Problem
@@ -26,26 +28,34 @@ _EVERYWHERE = {
     "503": "Something that is needed is away; see Retry-After.",
 }
 _WITH_TOKEN = {"401": "A token is needed, or is not known.", "403": "The token has not the scope."}
+_WITH_BODY = {"413": "The body is too large.", "415": "The body is no JSON."}
 
 
-def document(app: FastAPI, told: Mapping[tuple[str, str], tuple[str, Any]]) -> dict[str, Any]:
-    """Make the document. ``told``: (method, path) -> status of success, and the type that is sent."""
+def document(
+    app: FastAPI, *, told: Mapping[tuple[str, str], tuple[str, Any]], taken: Mapping[tuple[str, str], type[BaseModel]]
+) -> dict[str, Any]:
+    """Make the document. (Method, path) -> ``told``: status of success, and the type that is sent; ``taken``: the body's model."""
     made = get_openapi(title=TITLE, version=VERSION, openapi_version="3.1.0", description=DESCRIPTION, routes=app.routes)
     types = list({id(kind): kind for _, kind in told.values() if kind is not None}.values())
     _, schemas = msgspec.json.schema_components([*types, Problem], ref_template=_REF)
+    _, bodies = models_json_schema([(model, "validation") for model in taken.values()], ref_template=_REF.replace("{name}", "{model}"))
+    clashes = bodies["$defs"].keys() & schemas.keys()
+    assert not clashes, clashes
     components = made.setdefault("components", {})
-    components["schemas"] = dict(sorted({**components.get("schemas", {}), **schemas}.items()))
+    components["schemas"] = dict(sorted({**bodies["$defs"], **schemas}.items()))
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": "Of MQA_API_TOKENS, with its scopes."}}
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
-            _complete(operation, path, told.get((method.upper(), path)))
+            route = (method.upper(), path)
+            _complete(operation, path, told.get(route), taken.get(route))
     return made
 
 
-def _complete(operation: dict[str, Any], path: str, sent: tuple[str, Any] | None) -> None:
+def _complete(operation: dict[str, Any], path: str, sent: tuple[str, Any] | None, body: type[BaseModel] | None) -> None:
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _without_null(parameter["schema"])
     responses = operation.setdefault("responses", {})
+    responses.pop("422", None)  # the framework's own, which nobody gets
     if sent is not None:
         status, kind = sent
         responses.pop("200", None)
@@ -55,6 +65,11 @@ def _complete(operation: dict[str, Any], path: str, sent: tuple[str, Any] | None
     if path.startswith("/api/"):
         problems |= _WITH_TOKEN
         operation["security"] = [{"token": []}]
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": {"$ref": _REF.format(name=body.__name__)}}}}
+        problems |= _WITH_BODY
+    if sent is not None and sent[0] == "202":
+        problems["409"] = "Intake would not count it by today's rulebook."
     if "{" in path:
         problems["404"] = "There is no such thing; detail may say what is near."
     for status, description in problems.items():

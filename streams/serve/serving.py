@@ -52,11 +52,11 @@ class Serving:
             self.rulebooks[version] = text
         return judge_by(text, version)
 
-    async def newest_judge(self) -> Judge | None:
-        """Return who judges the accounts that are furthest; None while the store knows nothing."""
+    async def newest(self) -> tuple[Judge, int | None] | None:
+        """Return who judges the accounts that are furthest, and their rule day; None while the store knows nothing."""
         marks = (await self.store.marks()).values()
         newest = max(marks, key=lambda mark: -1 if mark.rule_day is None else mark.rule_day, default=None)
-        return None if newest is None else await self.judge(newest)
+        return None if newest is None else (await self.judge(newest), newest.rule_day)
 
 
 def serving_of(request: Request) -> Serving:

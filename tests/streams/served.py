@@ -10,7 +10,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -42,6 +42,9 @@ class Told:
 
     updates: list[AccountUpdate] = field(default_factory=list)
     well: bool = True
+
+    async def now(self, rule_day: int) -> int:
+        return midnight(rule_day)
 
     async def send(self, update: AccountUpdate) -> Sent:
         self.updates.append(update)
@@ -161,10 +164,8 @@ def main() -> None:
     serving = Serving(store=store, tokens=tokens, letters=LETTERS, updates=Told(), reports=asked.reports)
     with served(serving, asked.port) as address:
         print(address, flush=True)  # noqa: T201 - a program
-        try:
+        with suppress(KeyboardInterrupt):
             threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":
