@@ -13,7 +13,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi import Path as InPath
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from engagement.days import to_ms
 from engagement.decoding import Dead, Decoded
@@ -64,10 +64,17 @@ class DispositionRequest(Disposition):
     model_config = _STRICT
 
 
+def _whole(said: Any) -> Any:
+    """To JSON Schema 60.0 is an integer."""
+    return int(said) if isinstance(said, float) and said.is_integer() else said
+
+
 class RetractedRequest(RetractedEvent):
     """An event as it was counted."""
 
     model_config = _STRICT
+
+    seconds: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=86_400)] | None = None
 
 
 class RetractionRequest(Retraction):
