@@ -25,6 +25,7 @@ COMMANDS = {
     "dead-letters": "streams.dead_letters.command:dead_letters",
     "forget": "streams.forget.command:forget",
     "rulebook": "streams.rulebooks:rulebook",
+    "serve": "streams.serve.command:serve",
     "schema": "streams.schemas:schema",
     "demo": "streams.demo:demo",
 }

@@ -1,6 +1,7 @@
 """The server's one composition root."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 
 from engagement.explain.trend import Trend
 from streams.serve import accounts, changes, dead_letters, health, me, openapi, overview, reports, writes
-from streams.serve.answers import answer
+from streams.serve.answers import answer, tagged
 from streams.serve.guard import Guard
 from streams.serve.paths import Paths
 from streams.serve.problems import answer_problems
@@ -51,15 +52,26 @@ TAKEN: Mapping[tuple[str, str], type[BaseModel]] = {
 
 def create_app(serving: Serving) -> Guard:
     """Compose the server: every route, behind the guard."""
+    app = _routes()
+    app.state.serving = serving
+    return Guard(app, serving, Paths(api_document()["paths"], also=["/", "/static/{file}", f"{API}/openapi.json"]))
+
+
+@lru_cache(1)
+def api_document() -> dict[str, Any]:
+    """Give the OpenAPI document."""
+    return openapi.document(_routes(), told=TOLD, taken=TAKEN)
+
+
+def _routes() -> FastAPI:
     app = FastAPI(
         title=openapi.TITLE,
-        docs_url=None,
+        docs_url=None,  # it loads from elsewhere
         redoc_url=None,
-        openapi_url=None,
+        openapi_url=None,  # ours is sent in its place
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.serving = serving
     answer_problems(app)
     reads = APIRouter(prefix=API, dependencies=[Depends(may("read"))])
     for part in (me, accounts, overview, changes, dead_letters, reports):
@@ -71,22 +83,14 @@ def create_app(serving: Serving) -> Guard:
 
     @app.get(f"{API}/openapi.json", include_in_schema=False)
     async def document(request: Request) -> Response:
-        return answer(request, api_document(app))
+        return answer(request, api_document())
 
     if PAGE.is_dir():
         app.mount("/static", StaticFiles(directory=PAGE))
         index = (PAGE / "index.html").read_bytes()
 
         @app.get("/", include_in_schema=False)
-        async def page() -> Response:
-            return Response(index, media_type="text/html", headers={"cache-control": "no-cache"})
+        async def page(request: Request) -> Response:
+            return tagged(request, index, "text/html; charset=utf-8")
 
-    return Guard(app, serving, Paths(api_document(app)["paths"], also=["/", "/static/{file}", f"{API}/openapi.json"]))
-
-
-def api_document(app: FastAPI) -> dict[str, Any]:
-    """Give the OpenAPI document of this app, made once."""
-    if not hasattr(app.state, "document"):
-        app.state.document = openapi.document(app, told=TOLD, taken=TAKEN)
-    made: dict[str, Any] = app.state.document
-    return made
+    return app

@@ -3,48 +3,29 @@
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, nullcontext
-from ipaddress import ip_address
 from pathlib import Path
-from socket import socket
 
 import click
-import uvicorn
 
-from streams.closing import close_client
 from streams.connection import Connection
-from streams.genesis import read_genesis
-from streams.profiles.memory import MemoryStore
-from streams.profiles.metrics import ProjectorMetrics
-from streams.profiles.projector import Projector
-from streams.profiles.redis_store import RedisStore
 from streams.redis_connection import find_redis
 from streams.secrets import read_secret
-from streams.serve.app import create_app
-from streams.serve.letters import KafkaLetters
-from streams.serve.metrics import ServeMetrics
-from streams.serve.serving import Serving
+from streams.serve.server import Asked, run
 from streams.serve.tokens import PLACE, SCOPES, Tokens, new_token
-from streams.serve.updates import KafkaUpdates
 from streams.topics import Environment
 from streams.worker.health import listen
-
-log = logging.getLogger("mqa.serve")
-
-LONGEST_HEAD = 16 * 1024
-"""Bytes of a request's line and headers."""
-STOP_SECONDS = 10
-"""How long requests under way may take once the server is to stop."""
-IDLE_SECONDS = 30
-MOST_CONNECTIONS = 1_000
 
 
 @click.group(invoke_without_command=True)
 @click.option("--prefix", default="", metavar="PREFIX", help="Names the environment, like demo-; empty by default.", envvar="MQA_PREFIX")
 @click.option("--bootstrap", metavar="HOST:PORT", help="Kafka; else KAFKA_BOOTSTRAP, else the local broker.")
-@click.option("--redis/--memory", "has_redis", default=None, help="Read profiles from Redis (REDIS_URL), or keep them here; by default as REDIS_URL is set.")
+@click.option(
+    "--redis/--memory",
+    "has_redis",
+    default=None,
+    help="Read profiles from Redis (REDIS_URL), or keep them here; by default as REDIS_URL is set.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.", envvar="MQA_HOST")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.", envvar="MQA_PORT")
 @click.option("--allowed-host", multiple=True, metavar="NAME", help="A name under which browsers ask for this server; may come again.")
@@ -80,29 +61,18 @@ def serve(
         return
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what is away is told once, by ourselves
-    environment, connection, tokens = Environment(prefix), Connection.find(bootstrap), Tokens(read_secret(PLACE) or "")
-    redis = find_redis() if (bool(os.environ.get("REDIS_URL")) if has_redis is None else has_redis) else None
-    metrics = ServeMetrics()
-    store = MemoryStore() if redis is None else RedisStore(redis, environment.prefix)
-    listening = listen(host, port)
-    asyncio.run(
-        _run(
-            connection,
-            environment,
-            listening,
-            lambda letters, updates: Serving(
-                store=store,
-                tokens=tokens,
-                is_local=_is_loopback(listening),
-                hosts=("localhost", "127.0.0.1", "::1", host, *allowed_host),
-                letters=letters,
-                updates=updates,
-                reports=reports,
-                rate=rate,
-                metrics=metrics,
-            ),
-        )
+    is_redis = bool(os.environ.get("REDIS_URL")) if has_redis is None else has_redis
+    asked = Asked(
+        connection=Connection.find(bootstrap),
+        environment=Environment(prefix),
+        redis=find_redis() if is_redis else None,
+        tokens=Tokens(read_secret(PLACE) or ""),
+        listening=listen(host, port),
+        hosts=(host, *allowed_host),
+        reports=reports,
+        rate=rate,
     )
+    asyncio.run(run(asked))
 
 
 @serve.command()

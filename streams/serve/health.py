@@ -53,6 +53,8 @@ async def ready(serving: Served) -> Response:
 @routes.get("/metrics", response_class=Response, responses={200: {"description": "Metrics.", "content": {CONTENT_TYPE_LATEST: {}}}})
 async def metrics(serving: Served) -> Response:
     """Give what Prometheus scrapes."""
+    if serving.observe is not None:
+        await serving.observe()
     return Response(generate_latest(serving.metrics.registry), headers={"cache-control": KEEP_NOTHING, "content-type": CONTENT_TYPE_LATEST})
 
 
