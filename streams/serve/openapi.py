@@ -20,15 +20,21 @@ DESCRIPTION = (
 )
 _REF = "#/components/schemas/{name}"
 
-_EVERYWHERE = {
-    "400": "What is asked for makes no sense here: detail says what, and what would.",
+_PROBLEMS = {
+    "400": "What is asked for makes no sense here: `detail` says what, and what would.",
+    "401": "A token is needed, or is not known.",
+    "403": "The token has not the scope.",
+    "404": "There is no such thing; `detail` may say what is near.",
+    "409": "Intake would not count it by today's rulebook.",
+    "410": "The cursor lies before what is kept.",
+    "413": "The body is too large.",
+    "415": "The body is no JSON.",
     "421": "The Host is none of this server's names.",
     "422": "A parameter or the body has not the right shape.",
     "429": "More requests than are allowed; see Retry-After.",
     "503": "Something that is needed is away; see Retry-After.",
 }
-_WITH_TOKEN = {"401": "A token is needed, or is not known.", "403": "The token has not the scope."}
-_WITH_BODY = {"413": "The body is too large.", "415": "The body is no JSON."}
+_EVERYWHERE = ("400", "421", "422", "429", "503")
 
 
 def document(
@@ -43,6 +49,10 @@ def document(
     assert not clashes, clashes
     components = made.setdefault("components", {})
     components["schemas"] = dict(sorted({**bodies["$defs"], **schemas}.items()))
+    components["responses"] = {
+        name: {"description": description, "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="Problem")}}}}
+        for name, description in sorted(_PROBLEMS.items())
+    }
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": "Of MQA_API_TOKENS, with its scopes."}}
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
@@ -61,21 +71,21 @@ def _complete(operation: dict[str, Any], path: str, sent: tuple[str, Any] | None
         responses.pop("200", None)
         name = {"$ref": _REF.format(name=kind.__name__)}
         responses[status] = {"description": (kind.__doc__ or "").strip().splitlines()[0], "content": {JSON: {"schema": name}}}
-    problems = dict(_EVERYWHERE)
+    problems = list(_EVERYWHERE)
     if path.startswith("/api/"):
-        problems |= _WITH_TOKEN
+        problems += ["401", "403"]
         operation["security"] = [{"token": []}]
     if body is not None:
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": {"$ref": _REF.format(name=body.__name__)}}}}
-        problems |= _WITH_BODY
+        problems += ["413", "415"]
     if sent is not None and sent[0] == "202":
-        problems["409"] = "Intake would not count it by today's rulebook."
+        problems.append("409")
     if "{" in path:
-        problems["404"] = "There is no such thing; detail may say what is near."
-    for status, description in problems.items():
-        responses.setdefault(
-            status, {"description": description, "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="Problem")}}}}
-        )
+        problems.append("404")
+    if path.endswith("/tier-changes"):
+        problems.append("410")
+    for name in problems:
+        responses.setdefault(name, {"$ref": f"#/components/responses/{name}"})
     operation["responses"] = dict(sorted(responses.items()))
 
 
