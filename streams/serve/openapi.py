@@ -69,8 +69,8 @@ def _complete(operation: dict[str, Any], path: str, sent: tuple[str, Any] | None
     if sent is not None:
         status, kind = sent
         responses.pop("200", None)
-        name = {"$ref": _REF.format(name=kind.__name__)}
-        responses[status] = {"description": (kind.__doc__ or "").strip().splitlines()[0], "content": {JSON: {"schema": name}}}
+        sent_as = {"$ref": _REF.format(name=kind.__name__)}
+        responses[status] = {"description": (kind.__doc__ or "").strip().splitlines()[0], "content": {JSON: {"schema": sent_as}}}
     problems = list(_EVERYWHERE)
     if path.startswith("/api/"):
         problems += ["401", "403"]

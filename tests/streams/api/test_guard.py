@@ -11,7 +11,6 @@ from streams.profiles.memory import MemoryStore
 from streams.profiles.store import Mark, StoreUnavailable
 from streams.serve import guard
 from streams.serve.rates import Rates
-from streams.serve.serving import Serving
 from streams.serve.tokens import Tokens
 from tests.streams.api.conftest import Client
 from tests.streams.served import READER, WRITER
@@ -164,7 +163,7 @@ async def test_a_defect_is_answered_without_its_inside(client: Client) -> None:
     assert "content-security-policy" in answer.headers
 
 
-async def test_requests_are_counted_by_route_method_and_status(client: Client, serving: Serving) -> None:
+async def test_requests_are_counted_by_route_method_and_status(client: Client) -> None:
     async with client(READER) as api:
         await api.get("/api/v1/accounts/meridianflow.example")
         await api.get("/api/v1/accounts/nobody.example")

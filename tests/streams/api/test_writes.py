@@ -45,10 +45,11 @@ DECISIONS: list[tuple[str, str, Any, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "said"), DECISIONS)
+@pytest.mark.parametrize("decision", DECISIONS)
 async def test_a_decision_is_one_record_and_says_who_made_it(
-    serving: Serving, client: Client, method: str, path: str, body: Any, said: dict[str, Any]
+    serving: Serving, client: Client, decision: tuple[str, str, Any, dict[str, Any]]
 ) -> None:
+    method, path, body, said = decision
     async with client(WRITER) as api:
         answer = await api.request(method, ACME + path, json=body, headers={"idempotency-key": "k-1"})
     assert answer.status_code == 202, answer.text
@@ -61,20 +62,20 @@ async def test_a_decision_is_one_record_and_says_who_made_it(
     assert AccountUpdate.model_validate_json(update.model_dump_json(exclude_unset=True)).model_dump() == update.model_dump()
 
 
-async def test_two_requests_without_a_key_are_two_events(serving: Serving, client: Client) -> None:
+async def test_two_requests_without_a_key_are_two_events(client: Client) -> None:
     async with client(WRITER) as api:
         ids = {(await api.delete(f"{ACME}/suppression")).json()["id"] for _ in range(2)}
     assert len(ids) == 2
 
 
-async def test_an_account_is_written_under_its_one_form(serving: Serving, client: Client) -> None:
+async def test_an_account_is_written_under_its_one_form(client: Client) -> None:
     async with client(WRITER) as api:
         answer = await api.delete("/api/v1/accounts/WWW.Bücher.de/suppression")
     assert answer.json()["account"] == "xn--bcher-kva.de"
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "status", "detail"),
+    "refused",
     [
         ("acme.com/pin", {"ladder": "tier", "rung": "tier_9"}, 409, "pin.rung = 'tier_9': Input should be a rung of the ladder tier"),
         ("acme.com/pin", {"ladder": "tier", "rung": "tier_1", "until": "2999-01-01"}, 409, "pin.until = 2999-01-01: Input should be a day"),
@@ -89,8 +90,9 @@ async def test_an_account_is_written_under_its_one_form(serving: Serving, client
     ],
 )
 async def test_what_intake_would_not_count_is_refused_and_not_sent(
-    serving: Serving, client: Client, path: str, body: Any, status: int, detail: str
+    serving: Serving, client: Client, refused: tuple[str, Any, int, str]
 ) -> None:
+    path, body, status, detail = refused
     async with client(WRITER) as api:
         answer = await api.post(f"/api/v1/accounts/{path}", json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
@@ -157,7 +159,7 @@ async def test_no_request_without_a_token_that_may_write_writes(
     assert serving.updates.updates == []
 
 
-async def test_a_token_that_may_write_writes_what_the_others_tried(serving: Serving, client: Client) -> None:
+async def test_a_token_that_may_write_writes_what_the_others_tried(client: Client) -> None:
     async with client(ALL) as api:
         answers = [await api.request(method, ACME + path, json=body) for method, path, body, _ in DECISIONS]
     assert {answer.status_code for answer in answers} == {202}
