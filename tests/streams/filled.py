@@ -41,7 +41,9 @@ async def fill(kafka: Connection, environment: Environment, rows: Rows, day: int
     async with kafka.producer() as producer:
         for number, partition_rows in rows.items():
             place = TopicPartition(environment.topic(CHANGELOGS["qualify"]), number)
-            position = QualifyPosition(next={environment.topic(LOG): day}, rows=len(partition_rows), rule_day=day, rulebook=rulebook.version)
+            position = QualifyPosition(
+                next={environment.topic(LOG): day}, rows=len(partition_rows), rule_day=day, rulebook=rulebook.version
+            )
             text = rulebook.canonical().encode()
             records = [*partition_rows.items(), (RULEBOOK_KEY, text), (POSITION_KEY, msgspec.json.encode(position))]
             for at in range(0, len(records), AT_ONCE):

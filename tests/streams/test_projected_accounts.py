@@ -45,9 +45,7 @@ class Reading:
         place = (await self.store.places()).get("accounts-changelog/0", 0)
         said = None if newest is None else msgspec.json.decode(newest.value or b"", type=QualifyPosition)
         kept = (await self.store.marks()).get(0)
-        self.source = Accounts(
-            PLACE, place=place, first=0, end=end, kept=kept, position=said, born=BORN, find_rulebook=self.find_rulebook
-        )
+        self.source = Accounts(PLACE, place=place, first=0, end=end, kept=kept, position=said, born=BORN, find_rulebook=self.find_rulebook)
         await self.store.take(await self.source.open())
 
     async def find_rulebook(self, version: str) -> tuple[Judge, str]:

@@ -198,7 +198,9 @@ async def test_a_store_that_does_not_answer_is_waited_for_and_told_of_once(
         assert {profile.day for profile in held.profiles.values()} == {iso_day(day + 1)}
         assert await told(projector, metrics, "mqa_projector_store_outage_seconds") == 0
     said = [record.getMessage() for record in caplog.records if record.name == "mqa.projector"]
-    assert [line for line in said if "nobody is there" in line] == ["the store of profiles does not answer (nobody is there): waiting for it"]
+    assert [line for line in said if "nobody is there" in line] == [
+        "the store of profiles does not answer (nobody is there): waiting for it"
+    ]
     assert sum("answers again" in line for line in said) == 1
 
 
