@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from engagement.days import iso_day, iso_instant, midnight
 from engagement.errors import Refused
 from streams.profiles.memory import MemoryStore
+from streams.profiles.redis_store import RedisStore
 from streams.profiles.store import (
     KEPT_CHANGES,
     KEPT_CHANGES_OF_PARTITION,
@@ -45,11 +47,13 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "redis"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[ProfileStore]:
     """An empty one."""
-    assert request.param == "memory"
-    store = MemoryStore()
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    store = RedisStore(Redis.from_url(request.getfixturevalue("redis_url")), request.getfixturevalue("prefix"))
     yield store
     await store.aclose()
 
