@@ -19,6 +19,7 @@ COMMANDS = {
     "baseline": "streams.history.baseline:baseline",
     "go-live": "streams.going_live:go_live",
     "replay": "streams.history.replay:replay",
+    "projector": "streams.profiles.command:projector",
     "explain": "streams.explain.command:explain",
     "resolve": "streams.resolve.command:resolve",
     "filtered": "streams.filtered:filtered",

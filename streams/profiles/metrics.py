@@ -30,9 +30,7 @@ class ProjectorMetrics:
         self.complete = Gauge("mqa_projector_complete_partitions", "Those of which every account is in the store.", registry=registry)
         self.stale = Gauge("mqa_projector_stale_partitions", "Those with profiles of an earlier day or rulebook.", registry=registry)
         # How much of what lay in the topic as it was opened is read; 1 once it is complete.
-        self.progress = Gauge(
-            "mqa_projector_read_ratio", "How much of a partition is read.", ["partition"], registry=registry
-        )
+        self.progress = Gauge("mqa_projector_read_ratio", "How much of a partition is read.", ["partition"], registry=registry)
         # The environment's, as the worker tells it: all projectors together must read as many.
         self.expected = Gauge("mqa_projector_expected_partitions", "Partitions of accounts that the environment has.", registry=registry)
         for topic in SOURCES:

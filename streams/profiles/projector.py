@@ -37,7 +37,7 @@ FETCH_RECORDS = 2_000
 """Of one round: rows that are superseded within it are never made into profiles."""
 
 POLL_SECONDS = 0.2
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 1.0
 """How often it is seen whether the store still stands where it stood, and Kafka's topics still reach there."""
 
 REFRESH_ACCOUNTS = 200

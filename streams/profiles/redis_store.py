@@ -45,8 +45,8 @@ from streams.profiles.store import (
 MOST_LOOKED_AT = 2_000
 """Accounts that are looked at for a page; where few of them meet all conditions it is short."""
 
-_WRITE, _FIND, _ACCOUNTS_OF, _CHANGES = (
-    (files("streams.profiles") / f"{script}.lua").read_text() for script in ("write", "find", "accounts_of", "changes")
+_WRITE, _FIND, _ACCOUNTS_OF, _CHANGES, _CLEAR = (
+    (files("streams.profiles") / f"{script}.lua").read_text() for script in ("write", "find", "accounts_of", "changes", "clear")
 )
 _PIPELINED = 32  # batches that are sent before the first one's answer is read: some MB at most times
 _SCANNED = 5_000  # texts that are looked at while everybody else waits, about a millisecond
@@ -167,6 +167,9 @@ class RedisStore:
     async def overview(self) -> Overview:
         counts, moves = await self._at_once(("HGETALL", each) for each in ("counts", "moves"))
         return read_overview(counts, moves)
+
+    async def clear(self) -> None:
+        await self._answer(self._client.eval(_CLEAR, 1, self._at))
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -132,6 +132,7 @@ class Accounts(Source):
             self.mark = msgspec.structs.replace(self.mark, refreshed=self._as_of)  # there is no profile that is not
         if self.mark == self._kept:
             return []
+        self._kept = self.mark
         return [Batch(source=self.name, start=self.place, stop=self.place, mark=self.mark, rulebooks=texts)]
 
     @property

@@ -1,22 +1,25 @@
 """What a store of profiles must hold: computed from the topics by other means than the projector's."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
 from aiokafka.structs import TopicPartition
 
 from engagement.account import decode
 from engagement.contacts import CONTACTS
 from engagement.judging import judge_by
-from engagement.machine import RULEBOOK_KEY
+from engagement.machine import POSITION_KEY, RESERVED_KEYS, RULEBOOK_KEY, Record
 from engagement.profile import Profile, profile
+from engagement.qualify import QualifyPosition
 from streams.connection import Connection
-from streams.history.live import read_state
 from streams.profiles.store import Account, ProfileStore
-from streams.reading import read_to_end, reader
+from streams.reading import reader
 from streams.topics import CHANGELOGS, TIER_CHANGES, Environment
 from tests.streams.histories import PARTITIONS
 
+SOURCES = (CHANGELOGS["qualify"], TIER_CHANGES, CONTACTS)
 PATIENCE = 60.0
 
 
@@ -30,30 +33,37 @@ class Projection(NamedTuple):
 
 
 async def expected(kafka: Connection, environment: Environment) -> Projection:
-    """What the workers' state says."""
+    """What the workers' state says, read anew and from the beginning."""
     made = Projection({}, {}, {}, {})
-    async with reader(kafka) as consumer:
-
-        async def values(short: str, number: int) -> list[tuple[bytes, bytes | None]]:
-            place = TopicPartition(environment.topic(short), number)
-            return [(record.key or b"", record.value) async for batch in read_to_end(consumer, place) for record in batch]
-
-        for number in range(PARTITIONS):
-            state = await read_state(consumer, environment, number)
-            texts = [value for key, value in await values(CHANGELOGS["qualify"], number) if key == RULEBOOK_KEY and value is not None]
-            assert state.position.rulebook is not None
-            judge = judge_by(texts[-1].decode(), state.position.rulebook)
-            for key, row in state.rows.items():
+    topics = await everything(kafka, environment)
+    for number in range(PARTITIONS):
+        state = {record.key: record.value for record in topics[CHANGELOGS["qualify"], number]}  # no worker was replaced unknowingly
+        position = msgspec.json.decode(state[POSITION_KEY] or b"", type=QualifyPosition)
+        assert position.rulebook is not None
+        judge = judge_by((state[RULEBOOK_KEY] or b"").decode(), position.rulebook)
+        for key, row in state.items():
+            if key is not None and key not in RESERVED_KEYS and row is not None:
                 made.rows[key.decode()] = row
-                made.profiles[key.decode()] = profile(key.decode(), decode(row).state, state.position.rule_day or 0, judge)
-            for key, body in await values(TIER_CHANGES, number):
-                made.timelines.setdefault(key.decode(), []).append(body or b"")
-            for key, contact in await values(CONTACTS, number):
-                if contact is None:
-                    made.contacts.pop(key.decode(), None)
-                else:
-                    made.contacts[key.decode()] = contact
+                made.profiles[key.decode()] = profile(key.decode(), decode(row).state, position.rule_day or 0, judge)
+        for record in topics[TIER_CHANGES, number]:
+            made.timelines.setdefault((record.key or b"").decode(), []).append(record.value or b"")
+        contacts = {(record.key or b"").decode(): record.value for record in topics[CONTACTS, number]}
+        made.contacts.update({person: row for person, row in contacts.items() if row is not None})
     return made
+
+
+async def everything(kafka: Connection, environment: Environment) -> dict[tuple[str, int], list[Record]]:
+    """Every committed record of the topics that are projected, by short name and partition."""
+    found: dict[tuple[str, int], list[Record]] = {(short, number): [] for short in SOURCES for number in range(PARTITIONS)}
+    places = [TopicPartition(environment.topic(short), number) for short, number in found]
+    async with reader(kafka) as consumer:
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        await consumer.seek_to_beginning(*places)
+        while any([await consumer.position(place) < ends[place] for place in places]):
+            for place, records in (await consumer.getmany(timeout_ms=100)).items():
+                found[environment.short(place.topic), place.partition] += records
+    return found
 
 
 async def held(store: ProfileStore, people: list[str]) -> Projection:
@@ -79,20 +89,22 @@ async def all_of(store: ProfileStore, number: int) -> list[Account]:
 
 async def until_projected(kafka: Connection, environment: Environment, store: ProfileStore) -> Projection:
     """Wait until the store is complete and as of now, whatever happened to it; returns what it then holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not await is_projected(kafka, environment, store):
-            await asyncio.sleep(0.1)
-    wanted = await expected(kafka, environment)
-    return await held(store, list(wanted.contacts))
+    topics = {f"{short}/{number}": TopicPartition(environment.topic(short), number) for short in SOURCES for number in range(PARTITIONS)}
+    async with asyncio.timeout(PATIENCE), reader(kafka) as consumer:
+        while not await _says_so(store, topics, await consumer.end_offsets(list(topics.values()))):
+            await asyncio.sleep(0.02)
+    people = [
+        (record.key or b"").decode()
+        for place, records in (await everything(kafka, environment)).items()
+        for record in records
+        if place[0] == CONTACTS
+    ]
+    return await held(store, people)
 
 
-async def is_projected(kafka: Connection, environment: Environment, store: ProfileStore) -> bool:
-    """Whether the store says so, and has read everything there is."""
+async def _says_so(store: ProfileStore, topics: Mapping[str, TopicPartition], ends: Mapping[TopicPartition, int]) -> bool:
+    """Whether the store is complete and as of now by its own word, and stands where the topics end."""
     marks, places = await store.marks(), await store.places()
-    sources = [f"{short}/{number}" for short in (CHANGELOGS["qualify"], TIER_CHANGES, CONTACTS) for number in range(PARTITIONS)]
-    async with reader(kafka) as consumer:
-        topics = {source: TopicPartition(environment.topic(source.split("/")[0]), int(source.split("/")[1])) for source in sources}
-        ends = await consumer.end_offsets(list(topics.values()))
     is_read = all(places.get(source, 0) >= ends[topic] - 1 for source, topic in topics.items())  # behind it may be a marker
     are_fresh = all(mark.is_complete and mark.refreshed == (mark.rule_day or 0, mark.rulebook) for mark in marks.values())
     return is_read and are_fresh and len(marks) == PARTITIONS
@@ -102,7 +114,9 @@ def differences(held: Projection, wanted: Projection) -> list[str]:
     """Where the two differ, in words."""
     found = []
     for name, one, other in zip(Projection._fields, held, wanted, strict=True):
-        found += [f"{name} of {key}: {one.get(key)} and not {other.get(key)}" for key in one.keys() | other.keys() if one.get(key) != other.get(key)]
+        found += [
+            f"{name} of {key}: {one.get(key)} and not {other.get(key)}"
+            for key in one.keys() | other.keys()
+            if one.get(key) != other.get(key)
+        ]
     return found
-
-
