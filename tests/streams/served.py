@@ -80,7 +80,7 @@ LETTERS = SomeLetters(
         for number, (reason, topic, detail) in enumerate(
             [
                 ("invalid", "account-updates", "account = 'localhost': Input should be a registrable domain"),
-                ("malformed", "web-visits", "JSON is malformed: invalid character (byte 17)"),
+                ("malformed_json", "web-visits", "JSON is malformed: invalid character (byte 17)"),
                 ("late", "intent-signals", "occurred_at is 40 days before receipt; intake.horizon allows 30 days"),
                 ("unknown_kind", "intent-signals", "kind = 'webniar': the rulebook's signals have no such kind"),
             ]
