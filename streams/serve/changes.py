@@ -3,6 +3,7 @@
 A cursor says for each partition from which offset on to read. It means the same after the store was flushed and rebuilt.
 """
 
+import asyncio
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,8 +97,7 @@ async def tier_changes(request: Request, serving: Served, wanted: Annotated[Chan
     """List tier changes since a position. There is always a `next`: keep it, and ask again from there."""
     if wanted.after is not None and wanted.last is not None:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"last = {wanted.last}: says where to begin, as after does; give one of the two")
-    places = await _places(serving)
-    first = await serving.store.first_changes()
+    places, first = await asyncio.gather(_places(serving), serving.store.first_changes())
     if wanted.after is None:
         position = {number: first.get(number, place) for number, place in places.items()}
     else:
@@ -131,7 +131,7 @@ async def _since(serving: Serving, wanted: ChangesWanted, position: Position, pl
 
 async def _last(serving: Serving, wanted: ChangesWanted, last: int, first: Position, places: Mapping[int, int]) -> Changes:
     """The newest ones, and where to go on from."""
-    before = MOST_LOOKED_AT // max(1, len(first)) if wanted.is_filtered else 2 * last + 100  # a transaction's marker takes an offset too
+    before = MOST_LOOKED_AT // max(1, len(first)) if wanted.is_filtered else 2 * last + 20  # a transaction's marker takes an offset too
     start = {number: max(offset, places.get(number, 0) - before) for number, offset in first.items()}
     fetched = await serving.store.changes(start, MOST_LOOKED_AT)
     found: list[Change] = []

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from time import monotonic
 from typing import Protocol
 
 import msgspec
@@ -17,6 +16,7 @@ from engagement.written import printable
 from streams.connection import Connection
 from streams.reading import read_to_end, reader
 from streams.serve.problems import unavailable
+from streams.serve.remembered import Remembered
 from streams.topics import Environment
 
 READ_OF_PARTITION = 1_000
@@ -63,21 +63,18 @@ class KafkaLetters:
         """Reaches for nothing yet."""
         self._connection = connection
         self._partitions = [TopicPartition(environment.topic(DEAD_LETTERS), number) for number in range(partitions)]
-        self._letters: Sequence[Letter] = ()
-        self._read_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._newest = Remembered(self._read_soon, KEPT_SECONDS)
 
     async def newest(self) -> Sequence[Letter]:
         """See `LetterSource`."""
-        async with self._reading:  # whoever comes meanwhile shares what is read
-            if monotonic() - self._read_at >= KEPT_SECONDS:
-                try:
-                    async with asyncio.timeout(ANSWER_SECONDS):
-                        self._letters = await self._read()
-                except (KafkaError, OSError, TimeoutError) as error:
-                    raise unavailable(f"dead letters cannot be read, Kafka does not answer ({error!r}); ask again") from None
-                self._read_at = monotonic()
-        return self._letters
+        return await self._newest()
+
+    async def _read_soon(self) -> Sequence[Letter]:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._read()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise unavailable(f"dead letters cannot be read, Kafka does not answer ({error!r}); ask again") from None
 
     async def _read(self) -> Sequence[Letter]:
         found: list[tuple[Record, DeadLetter]] = []
