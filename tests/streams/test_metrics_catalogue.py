@@ -11,6 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from engagement.events import Family
 from streams.connection import Connection
+from streams.profiles.metrics import ProjectorMetrics
 from streams.topics import CHANGELOGS
 from streams.worker.metrics import Metrics
 from tests.faults.simulation.world import simulate
@@ -122,10 +123,10 @@ def test_the_documentation_has_the_catalogue() -> None:
     lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `mqa_")]
     documented = {name.strip("`"): set(re.findall(r"`(\w+)`", labels)) for name, labels, *_ in rows}
-    metrics = Metrics()
     declared = {
         f"{metric._name}_total" if metric._type == "counter" else metric._name: set(metric._labelnames)
-        for metric in vars(metrics).values()
+        for catalogue in (Metrics(), ProjectorMetrics())
+        for metric in vars(catalogue).values()
         if hasattr(metric, "_labelnames")
     }
     assert documented == declared
