@@ -20,7 +20,7 @@ from tests.streams.histories import FIRST_DAY, PARTITIONS, simulated_days
 from tests.streams.live_runs import Live, new_environment, play, working
 from tests.streams.projections import Projection, differences, expected, until_projected
 from tests.streams.projectors import ProjectorProcess
-from tests.streams.test_prometheus import PROJECTOR, program, prometheus, queries
+from tests.streams.test_prometheus import PROJECTOR, prometheus, queries
 
 DAYS = simulated_days(accounts=50, days=10)
 
