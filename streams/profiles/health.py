@@ -1,4 +1,4 @@
-"""``/metrics`` for Prometheus, ``/health/live`` (the process turns its event loop) and ``/health/ready`` (it keeps the store up to date)."""
+"""``/metrics`` for Prometheus, ``/health/live`` (the process turns its event loop) and ``/health/ready`` (the store is kept up to date)."""
 
 import socket
 from collections.abc import AsyncIterator
