@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from streams.connection import Connection
 from streams.profiles.redis_store import RedisStore
 from streams.topics import Environment
+from tests.needs import need_program
 from tests.redis_servers import free_port, redis_server
 from tests.streams.histories import FIRST_DAY, PARTITIONS, simulated_days
 from tests.streams.live_runs import Live, new_environment, play, working
@@ -159,7 +160,7 @@ def test_metrics_tell_what_was_done(lived: Lived) -> None:
 
 
 def test_a_real_prometheus_has_data_for_every_panel_of_the_dashboard(lived: Lived) -> None:
-    program("prometheus")
+    need_program("prometheus", "prometheus", brew="prometheus")
     assert lived.panels is not None
     assert len(lived.panels) > 8
     assert [query for query, values in lived.panels.items() if not values] == []
