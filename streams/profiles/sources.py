@@ -44,6 +44,11 @@ class Source:
         self._began, self._first, self._end = place, first, end
 
     @property
+    def begins(self) -> int:
+        """From which offset it is to be fetched: what lies before the topic's first record nobody can read any more."""
+        return max(self.place, self._first)
+
+    @property
     def awaits(self) -> int | None:
         """To which offset it must come for the store to be told that everything was read; None where it has been told."""
         return None
