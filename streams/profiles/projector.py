@@ -106,7 +106,7 @@ class Projector:
         metrics.kafka_outage.set(self.kafka_outage.seconds)
         metrics.idle.set(monotonic() - self._wrote)
         metrics.partitions.set(self._assigned)
-        metrics.complete.set(sum(source.awaits is None for source in accounts))
+        metrics.complete.set(sum(source.mark.is_complete for source in accounts))
         metrics.stale.set(sum(source.is_stale for source in accounts))
         metrics.progress.clear()
         for source in accounts:
@@ -225,10 +225,9 @@ class Projector:
             records = fetched.get(partition, ())
             if records and records[0].offset < source.place:
                 raise Displaced(source.name, records[0].offset)  # the topic does not reach there: it is read from its beginning
-            if records or source.awaits is not None:
-                position = await consumer.position(partition)  # behind markers of transactions
-                if records or (source.awaits is not None and position >= source.awaits):
-                    stops[partition] = position
+            position = await consumer.position(partition)
+            if position > source.place:  # also where there were only markers of transactions
+                stops[partition] = position
         made: dict[TopicPartition, list[Batch]] = {}
         for partition, stop in stops.items():
             made[partition] = await sources[partition].batches(fetched.get(partition, ()), stop)
