@@ -10,7 +10,6 @@ from aiokafka.structs import TopicPartition
 
 from engagement.days import iso_instant
 from engagement.dead_letters import DEAD_LETTERS, DeadLetter, read_letter, why_not
-from engagement.errors import Refused
 from engagement.machine import Record
 from engagement.written import printable
 from streams.connection import Connection
@@ -85,9 +84,8 @@ class KafkaLetters:
                 start = max(begins[partition], ends[partition] - READ_OF_PARTITION)
                 async for batch in read_to_end(consumer, partition, start=start, end=ends[partition]):
                     for record in batch:
-                        try:
-                            letter = read_letter(record)
-                        except Refused:  # somebody else wrote there, which `mqa dead-letters list` tells
+                        letter = read_letter(record, len(self._partitions))
+                        if letter is None:  # somebody else wrote there, which `mqa dead-letters list` tells
                             continue
                         if letter.retried is None:
                             found.append((record, letter))
