@@ -75,7 +75,7 @@ SCHEMAS = st.recursive(st.sampled_from(LEAVES), made_of, max_leaves=5)
 def pairs(draw: st.DrawFn) -> tuple[Any, Any]:
     """Two schemas that have something to do with each other."""
     one, other = draw(SCHEMAS), draw(SCHEMAS)
-    return draw(
+    pair: tuple[Any, Any] = draw(
         st.sampled_from(
             [
                 (one, other),
@@ -89,6 +89,7 @@ def pairs(draw: st.DrawFn) -> tuple[Any, Any]:
             ]
         )
     )
+    return pair
 
 
 def joined(one: Any, other: Any) -> Any:
