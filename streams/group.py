@@ -26,7 +26,7 @@ async def committed_offsets(admin: AIOKafkaAdminClient, group: str, partitions: 
 async def stored_positions(
     admin: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition]
 ) -> dict[TopicPartition, OffsetAndMetadata]:
-    """What is committed, with what was noted beside it. Without those of which nothing is, or is known: so it is while a coordinator moves."""
+    """What is committed, with what was noted beside it; without those of which nothing is, or nothing known while a coordinator moves."""
     found = await _coordinated(lambda: admin.list_consumer_group_offsets(group, partitions=list(partitions)))
     return {partition: position for partition, position in found.items() if position.offset >= 0}
 
