@@ -31,9 +31,9 @@ from streams.acls import ROLES, rights
 from streams.acls_command import commands
 from streams.broker.libraries import java, libraries
 from streams.broker.local import LocalBroker
-from streams.cli import COMMANDS, mqa
+from streams.cli import mqa
 from streams.connection import Connection, overheard_clients
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import CommandProcess, WorkerProcess
 from streams.going_live import _set_topics
 from streams.topics import TOPICS, Environment
 from tests.needs import fetch_kafka, need
@@ -171,14 +171,13 @@ async def test_the_operator_can_change_the_settings_of_topics(secured: Secured):
 @contextmanager
 def service(secured: Secured, role: str, *command: str, log: Path, **settings: str) -> Iterator[None]:
     """One of the other processes, under its role's login."""
-    env = os.environ | login(secured.kafka.login(role)) | {"MQA_PREFIX": secured.environment.prefix} | settings
-    with log.open("wb") as spoken:
-        process = subprocess.Popen([sys.executable, "-m", "streams", *command], env=env, stdout=spoken, stderr=spoken)
-        try:
-            yield
-        finally:
-            process.kill()
-            process.wait(PATIENCE)
+    connection = secured.kafka.login(role)
+    said = login(connection) | {"MQA_LOG_LEVEL": "DEBUG"} | settings
+    process = CommandProcess(connection, secured.environment, command, log, settings=said)
+    try:
+        yield
+    finally:
+        process.kill()
 
 
 def until_answered(url: str, pattern: str, *, log: Path, **headers: str) -> None:
@@ -196,7 +195,6 @@ def until_answered(url: str, pattern: str, *, log: Path, **headers: str) -> None
 
 
 @pytest.mark.usefixtures("worked")
-@pytest.mark.skipif(not {"projector", "serve"} <= COMMANDS.keys(), reason="they are not part of this version")
 def test_the_projector_and_the_api_work(secured: Secured, redis_url: str, tmp_path: Path):
     log, port, token = tmp_path / "log", free_port(), "0123456789abcdef0123456789abcdef"
     settings = {"REDIS_URL": redis_url, "MQA_API_TOKENS": f"me read,write {token}"}
@@ -216,7 +214,6 @@ def test_the_projector_and_the_api_work(secured: Secured, redis_url: str, tmp_pa
 
 
 @pytest.mark.usefixtures("worked")
-@pytest.mark.skipif("webhooks" not in COMMANDS, reason="they are not part of this version")
 def test_webhooks_are_sent_and_parked(secured: Secured, tmp_path: Path):
     log, port, file = tmp_path / "log", free_port(), tmp_path / "webhooks.yaml"
     hook = {"name": "crm", "url": f"http://127.0.0.1:{free_port()}/", "secret": "HOOK", "allow_http": True, "allow_private": True}

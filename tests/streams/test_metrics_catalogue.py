@@ -11,7 +11,10 @@ from aiokafka.structs import TopicPartition
 
 from engagement.events import Family
 from streams.connection import Connection
+from streams.profiles.metrics import ProjectorMetrics
+from streams.serve.metrics import ServeMetrics
 from streams.topics import CHANGELOGS
+from streams.webhooks.metrics import WebhookMetrics
 from streams.worker.metrics import Metrics
 from tests.faults.simulation.world import simulate
 from tests.streams.histories import PARTITIONS
@@ -122,10 +125,10 @@ def test_the_documentation_has_the_catalogue() -> None:
     lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `mqa_")]
     documented = {name.strip("`"): set(re.findall(r"`(\w+)`", labels)) for name, labels, *_ in rows}
-    metrics = Metrics()
     declared = {
         f"{metric._name}_total" if metric._type == "counter" else metric._name: set(metric._labelnames)
-        for metric in vars(metrics).values()
+        for catalogue in (Metrics(), ProjectorMetrics(), ServeMetrics(), WebhookMetrics())
+        for metric in vars(catalogue).values()
         if hasattr(metric, "_labelnames")
     }
     assert documented == declared
