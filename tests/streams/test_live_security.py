@@ -228,9 +228,10 @@ def test_webhooks_are_sent_and_parked(secured: Secured, tmp_path: Path):
 
 def test_no_secret_is_said_by_a_worker_nor_seen_where_processes_are_listed(worked: Worked):
     spoken = worked.log.read_text()
-    listed = subprocess.run(["ps", "-ww", "-o", "args=", "-A"], capture_output=True, text=True, timeout=20, check=True).stdout
+    listing = ["ps", "-ww", "-o", "args=", "-p", str(worked.worker._process.pid)]
+    listed = subprocess.run(listing, capture_output=True, text=True, timeout=20, check=True).stdout
     assert "DEBUG" in spoken
-    assert "worker --prefix" in listed
+    assert "streams worker" in listed
     for secret in (SECRET, password_of("worker")):
         assert secret not in spoken
         assert secret not in listed
