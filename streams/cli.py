@@ -19,13 +19,15 @@ COMMANDS = {
     "baseline": "streams.history.baseline:baseline",
     "go-live": "streams.going_live:go_live",
     "replay": "streams.history.replay:replay",
+    "projector": "streams.profiles.command:projector",
     "explain": "streams.explain.command:explain",
     "resolve": "streams.resolve.command:resolve",
     "filtered": "streams.filtered:filtered",
     "dead-letters": "streams.dead_letters.command:dead_letters",
+    "webhooks": "streams.webhooks.command:webhooks",
     "forget": "streams.forget.command:forget",
     "rulebook": "streams.rulebooks:rulebook",
-    "schema": "streams.schemas:schema",
+    "schema": "streams.contracts.command:schema",
     "demo": "streams.demo:demo",
 }
 

@@ -44,8 +44,8 @@ from streams.profiles.store import (
 MOST_LOOKED_AT = 2_000
 """Accounts that are looked at for a page; where few of them meet all conditions it is short."""
 
-_WRITE, _FIND, _TEXT, _ACCOUNTS_OF, _CHANGES = (
-    (files("streams.profiles") / f"{script}.lua").read_text() for script in ("write", "find", "text", "accounts_of", "changes")
+_WRITE, _FIND, _TEXT, _ACCOUNTS_OF, _CHANGES, _CLEAR = (
+    (files("streams.profiles") / f"{script}.lua").read_text() for script in ("write", "find", "text", "accounts_of", "changes", "clear")
 )
 _PIPELINED = 32  # batches that are sent before the first one's answer is read: some MB at most times
 _READ = 500  # accounts that are read at once
@@ -164,6 +164,9 @@ class RedisStore:
     async def overview(self) -> Overview:
         counts, moves = await self._at_once(("HGETALL", each) for each in ("counts", "moves"))
         return read_overview(counts, moves)
+
+    async def clear(self) -> None:
+        await self._answer(self._client.eval(_CLEAR, 1, self._at))
 
     async def aclose(self) -> None:
         await self._client.aclose()

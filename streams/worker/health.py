@@ -2,13 +2,19 @@
 
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from engagement.errors import Refused
 from engagement.written import shown
-from streams.worker.metrics import Metrics
+
+
+class Catalogue(Protocol):
+    """The metrics of a process."""
+
+    registry: CollectorRegistry
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -25,10 +31,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class HealthServer:
-    """A small HTTP server in the worker's event loop."""
+    """A small HTTP server in the event loop of a worker, or of what else runs for long."""
 
     def __init__(
-        self, metrics: Metrics, listening: socket.socket, *, ready: Callable[[], bool], refresh: Callable[[], Awaitable[None]]
+        self, metrics: Catalogue, listening: socket.socket, *, ready: Callable[[], bool], refresh: Callable[[], Awaitable[None]]
     ) -> None:
         """``listening`` comes from `listen`; ``refresh`` updates the gauges before each scrape."""
         self._metrics, self._listening, self._ready, self._refresh = metrics, listening, ready, refresh

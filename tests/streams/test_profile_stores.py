@@ -1,6 +1,7 @@
 """What every store of profiles promises, one suite for all of them; see also test_profile_stores_agree.py."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -73,6 +74,23 @@ async def test_an_empty_store_knows_nothing(store):
     assert await store.accounts_of(0, "", 10) == ()
     assert await store.find(Query()) == Page(accounts=(), next=None)
     assert await store.overview() == Overview(accounts=0, rungs={}, segments={}, owners={}, moves={})
+
+
+async def test_a_store_that_is_cleared_knows_nothing_and_can_be_filled_again(store):
+    async def told() -> list[Any]:
+        return [await store.overview(), await store.find(Query()), await store.places(), await store.marks(), await store.first_changes()]
+
+    empty = await told()
+    for _ in range(2):
+        await fill(store, [an_account("acme.com", owner="ann"), an_account("beta.com", applied=2)])
+        await happen(store, [("acme.com", a_change(3))])
+        await feed(store, CONTACTS, contacts={"p1": b"row"}, mark=Mark(rule_day=DAY, rulebook="v1"), rulebooks={"v1": "text"})
+        full = await told()
+        assert len(await store.timeline("acme.com")) == 1
+        await store.clear()
+        assert await told() == empty
+        assert [await store.timeline("acme.com"), await store.contacts(["p1"]), await store.rulebook("v1")] == [(), {}, None]
+    assert full[0].accounts == 2
 
 
 async def test_a_batch_moves_the_place_of_its_source_and_no_other(store):
