@@ -30,7 +30,7 @@ OTHER = load_rulebook(default_rulebook_text().replace("points: 15,  half_life: 3
 
 @pytest.fixture(scope="module")
 def simulated() -> tuple[Rows, int]:
-    return simulated_rows(accounts=60, days=20)
+    return simulated_rows(accounts=40, days=10)
 
 
 @asynccontextmanager
