@@ -17,6 +17,7 @@ from streams.topics import (
     STATEFUL,
     TIER_CHANGES,
     TOPICS,
+    WEBHOOKS_PARKED,
     Environment,
 )
 
@@ -46,7 +47,6 @@ class Role(NamedTuple):
     sees_all: bool = True  # whoever checks that the environment is whole sees every topic of it
 
 
-WEBHOOKS_PARKED = "webhooks-parked"
 WORKERS = "mqa"
 READ_SO_FAR = "mqa-read"  # where there are no transactions: see `streams.delivery.AtLeastOnce`
 

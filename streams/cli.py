@@ -27,6 +27,7 @@ COMMANDS = {
     "webhooks": "streams.webhooks.command:webhooks",
     "forget": "streams.forget.command:forget",
     "rulebook": "streams.rulebooks:rulebook",
+    "serve": "streams.serve.command:serve",
     "schema": "streams.contracts.command:schema",
     "demo": "streams.demo:demo",
 }

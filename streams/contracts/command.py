@@ -15,7 +15,7 @@ _BROKEN = 1
 
 @click.group()
 def schema() -> None:
-    """Print JSON Schemas (2020-12) and the AsyncAPI document, and compare them."""
+    """Print JSON Schemas (2020-12), the AsyncAPI and the OpenAPI document, and compare them."""
 
 
 def _printing(name: str) -> click.Command:
@@ -29,6 +29,7 @@ _HELP = {
     "rulebook": "the JSON Schema of a rulebook file, for your editor.",
     "dead-letters": "the JSON Schema of the headers of a dead letter.",
     "asyncapi": "the AsyncAPI 3.0 document: topics, keys, headers, schemas, examples.",
+    "openapi": "the OpenAPI 3.1 document of the HTTP API.",
 }
 
 for _name in DOCUMENTS:

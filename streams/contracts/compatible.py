@@ -16,7 +16,7 @@ _WRITTEN_BY: dict[str, Written] = {action: written_by for written_by, action in 
 
 def schema_breaks(old: Any, new: Any, written_by: Written) -> list[Break]:
     """Compare two JSON Schemas of what ``written_by`` writes. Raises ValueError for a reference that leads nowhere."""
-    return _compare(Node(old, old), Node(new, new), written_by)
+    return compare(Node(old, old), Node(new, new), written_by)
 
 
 def asyncapi_breaks(old: Any, new: Any) -> list[Break]:
@@ -24,7 +24,8 @@ def asyncapi_breaks(old: Any, new: Any) -> list[Break]:
     return [found for name in old["operations"] for found in _operation_breaks(name, old, new)]
 
 
-def _compare(old: Node, new: Node, written_by: Written) -> list[Break]:
+def compare(old: Node, new: Node, written_by: Written) -> list[Break]:
+    """Compare two schemas, each in its document, of what ``written_by`` writes."""
     older = _OLDER[written_by]
     written, taken = (old, new) if older == "written" else (new, old)
     return Containment(older=older).breaks(written, taken)
@@ -35,10 +36,10 @@ def _operation_breaks(name: str, old: Any, new: Any) -> Iterator[Break]:
     if now is None:
         yield Break(name, "is gone")
         return
-    yield from _changed(f"{name}.action", was["action"], now["action"])
+    yield from changed(f"{name}.action", was["action"], now["action"])
     written_by = _WRITTEN_BY[was["action"]]
-    before, after = (_followed(document, said["channel"]) for document, said in ((old, was), (new, now)))
-    yield from _changed(f"{name}.address", before["address"], after["address"])
+    before, after = (followed(document, said["channel"]) for document, said in ((old, was), (new, now)))
+    yield from changed(f"{name}.address", before["address"], after["address"])
     yield from (found.below(name) for found in _topic_breaks(before, after))
     messages, others = ({each["name"]: each for each in _messages(*pair)} for pair in ((old, was), (new, now)))
     for title, message in messages.items():
@@ -46,13 +47,13 @@ def _operation_breaks(name: str, old: Any, new: Any) -> Iterator[Break]:
             yield Break(f"{name}.{title}", "is gone")
             continue
         other = others[title]
-        yield from _changed(f"{name}.{title}.contentType", message["contentType"], other["contentType"])
+        yield from changed(f"{name}.{title}.contentType", message["contentType"], other["contentType"])
         for part, said, then in (
             ("headers", message.get("headers", True), other.get("headers", True)),
             ("payload", message.get("payload", True), other.get("payload", True)),
             ("key", _key(message), _key(other)),
         ):
-            yield from (found.below(f"{name}.{title}.{part}") for found in _compare(Node(said, old), Node(then, new), written_by))
+            yield from (found.below(f"{name}.{title}.{part}") for found in compare(Node(said, old), Node(then, new), written_by))
     if written_by == "mqa":
         yield from (Break(f"{name}.{title}", "is new, and nobody was told that it may come") for title in others if title not in messages)
 
@@ -60,25 +61,27 @@ def _operation_breaks(name: str, old: Any, new: Any) -> Iterator[Break]:
 def _topic_breaks(old: Any, new: Any) -> Iterator[Break]:
     """Of what Kafka does with the records."""
     was, now = (channel["bindings"]["kafka"]["topicConfiguration"] for channel in (old, new))
-    yield from _changed("cleanup.policy", was["cleanup.policy"], now["cleanup.policy"])
+    yield from changed("cleanup.policy", was["cleanup.policy"], now["cleanup.policy"])
     kept, keeps = (float("inf") if each.get("retention.ms", -1) < 0 else each["retention.ms"] for each in (was, now))
     if keeps < kept:
         yield Break("retention.ms", f"was {kept}, is {keeps}")
 
 
-def _changed(place: str, was: object, now: object) -> Iterator[Break]:
+def changed(place: str, was: object, now: object) -> Iterator[Break]:
+    """Say what must not be another."""
     if was != now:
         yield Break(place, f"was {was!r}, is {now!r}")
 
 
-def _followed(document: Any, said: Any) -> Any:
+def followed(document: Any, said: Any) -> Any:
+    """Go where references lead."""
     while "$ref" in said:
         said = look_up(said["$ref"], document)
     return said
 
 
 def _messages(document: Any, operation: Any) -> list[Any]:
-    return [_followed(document, each) for each in operation["messages"]]
+    return [followed(document, each) for each in operation["messages"]]
 
 
 def _key(message: Any) -> Any:

@@ -13,6 +13,7 @@ from streams.contracts.asyncapi import asyncapi_document
 from streams.contracts.compatible import asyncapi_breaks, schema_breaks
 from streams.contracts.containment import Break
 from streams.contracts.messages import MESSAGES, Message
+from streams.contracts.openapi import openapi_breaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,17 @@ def _of(message: Message) -> Document:
     return Document(message.payload or message.headers, partial(schema_breaks, written_by=message.written_by))
 
 
+def _openapi_document() -> dict[str, Any]:
+    from streams.serve.app import api_document  # noqa: PLC0415 - no other document needs a web framework
+
+    return api_document()
+
+
 DOCUMENTS: dict[str, Document] = {
     "rulebook": Document(rulebook_schema, partial(schema_breaks, written_by="producers")),
     **{each.topic: _of(each) for each in MESSAGES},
     "asyncapi": Document(asyncapi_document, asyncapi_breaks),
+    "openapi": Document(_openapi_document, openapi_breaks),
 }
 """By name; the file is ``<name>.json``. Of dead letters it is the schema of their headers, as their values are any bytes."""
 

@@ -75,7 +75,7 @@ SCHEMAS = st.recursive(st.sampled_from(LEAVES), made_of, max_leaves=5)
 def pairs(draw: st.DrawFn) -> tuple[Any, Any]:
     """Two schemas that have something to do with each other."""
     one, other = draw(SCHEMAS), draw(SCHEMAS)
-    return draw(
+    pair: tuple[Any, Any] = draw(
         st.sampled_from(
             [
                 (one, other),
@@ -89,13 +89,14 @@ def pairs(draw: st.DrawFn) -> tuple[Any, Any]:
             ]
         )
     )
+    return pair
 
 
 def joined(one: Any, other: Any) -> Any:
     return one | other if isinstance(one, dict) and isinstance(other, dict) else one
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(pairs(), st.lists(VALUES, min_size=8, max_size=16))
 def test_what_is_called_compatible_refuses_nothing(pair: tuple[Any, Any], values: list[Any]) -> None:
     documents = [Node(each, {"$defs": DEFINED}) for each in pair]
