@@ -19,7 +19,7 @@ EXPOSE 9464 8080
 
 # That of the worker; docker-compose.yml says the others'.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/healthz', timeout=2)"]
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9464/health/live', timeout=2)"]
 
 ENTRYPOINT ["mqa"]
 CMD ["worker"]

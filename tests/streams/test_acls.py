@@ -39,7 +39,11 @@ def test_the_api_writes_updates_and_nothing_else():
 
 
 def test_who_looks_or_tells_writes_nothing_of_the_environment():
-    assert not {"projector", "webhooks", "subscriber"} & {role for each in TOPICS for role in writers(each.short)}
+    assert not {"projector", "subscriber"} & {role for each in TOPICS for role in writers(each.short)}
+
+
+def test_the_sender_of_webhooks_writes_what_it_parks_and_nothing_else():
+    assert {each.short for each in TOPICS if "webhooks" in writers(each.short)} == {"webhooks-parked"}
 
 
 def test_people_in_clear_are_read_by_who_needs_their_names():
