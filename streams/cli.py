@@ -19,6 +19,7 @@ COMMANDS = {
     "baseline": "streams.history.baseline:baseline",
     "go-live": "streams.going_live:go_live",
     "replay": "streams.history.replay:replay",
+    "projector": "streams.profiles.command:projector",
     "explain": "streams.explain.command:explain",
     "resolve": "streams.resolve.command:resolve",
     "filtered": "streams.filtered:filtered",
@@ -26,7 +27,8 @@ COMMANDS = {
     "webhooks": "streams.webhooks.command:webhooks",
     "forget": "streams.forget.command:forget",
     "rulebook": "streams.rulebooks:rulebook",
-    "schema": "streams.schemas:schema",
+    "serve": "streams.serve.command:serve",
+    "schema": "streams.contracts.command:schema",
     "demo": "streams.demo:demo",
 }
 

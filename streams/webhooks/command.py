@@ -12,6 +12,7 @@ from engagement.machine import Record
 from engagement.subscriptions import Subscription, read_change
 from streams.connection import Connection
 from streams.genesis import partitions_of
+from streams.health import listen
 from streams.scanning import scan
 from streams.topics import TIER_CHANGES, WEBHOOKS_PARKED, Environment
 from streams.webhooks.attempt import open_target
@@ -23,7 +24,6 @@ from streams.webhooks.sender import run_sender
 from streams.webhooks.signature import read_signer
 from streams.webhooks.text import shown_url, told
 from streams.worker.command import Seldom
-from streams.worker.health import listen
 
 NOT_TAKEN = 1
 """Exit status where a receiver did not take the example."""
@@ -53,7 +53,7 @@ webhooks.add_command(parked)
     default=9464,
     show_default=True,
     type=click.IntRange(-1, 65535),
-    help="Port of /metrics, /healthz and /readyz; 0 takes a free one, -1 none.",
+    help="Port of /metrics, /health/live and /health/ready; 0 takes a free one, -1 none.",
     envvar="MQA_PORT",
 )
 @click.option(

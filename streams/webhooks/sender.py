@@ -10,6 +10,7 @@ from functools import partial
 
 from engagement.subscriptions import Subscription
 from streams.connection import Connection
+from streams.health import HealthServer
 from streams.topics import Environment
 from streams.transaction import PRODUCER
 from streams.webhooks.attempt import open_target
@@ -18,7 +19,6 @@ from streams.webhooks.metrics import SubscriptionMetrics, WebhookMetrics
 from streams.webhooks.parked import park
 from streams.webhooks.signature import Signer
 from streams.webhooks.subscriber import Subscriber, group_of, make_consumer
-from streams.worker.health import HealthServer
 
 log = logging.getLogger("mqa.webhooks")
 
@@ -49,11 +49,15 @@ async def run_sender(
             consumer = make_consumer(connection, group_of(environment, subscription), session_seconds)
             subscribers.append(Subscriber(connection, environment, subscription, consumer, courier=courier, metrics=its))
 
+        def complaint() -> str | None:
+            waiting = [subscription.name for (subscription, _), each in zip(subscriptions, subscribers, strict=True) if not each.is_ready]
+            return f"partitions are being dealt out: {', '.join(waiting)}" if waiting else None
+
         async def observe() -> None:
             await asyncio.gather(*(subscriber.observe() for subscriber in subscribers))
 
         if listening is not None:
-            health = HealthServer(metrics, listening, ready=lambda: all(each.is_ready for each in subscribers), refresh=observe)
+            health = HealthServer(metrics, listening, complaint=complaint, refresh=observe)
             await health.start()
             stack.push_async_callback(health.stop)
             log.info("metrics at %s/metrics", health.address)

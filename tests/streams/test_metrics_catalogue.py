@@ -11,6 +11,8 @@ from aiokafka.structs import TopicPartition
 
 from engagement.events import Family
 from streams.connection import Connection
+from streams.profiles.metrics import ProjectorMetrics
+from streams.serve.metrics import ServeMetrics
 from streams.topics import CHANGELOGS
 from streams.webhooks.metrics import WebhookMetrics
 from streams.worker.metrics import Metrics
@@ -125,7 +127,7 @@ def test_the_documentation_has_the_catalogue() -> None:
     documented = {name.strip("`"): set(re.findall(r"`(\w+)`", labels)) for name, labels, *_ in rows}
     declared = {
         f"{metric._name}_total" if metric._type == "counter" else metric._name: set(metric._labelnames)
-        for catalogue in (Metrics(), WebhookMetrics())
+        for catalogue in (Metrics(), ProjectorMetrics(), ServeMetrics(), WebhookMetrics())
         for metric in vars(catalogue).values()
         if hasattr(metric, "_labelnames")
     }
@@ -133,3 +135,9 @@ def test_the_documentation_has_the_catalogue() -> None:
     for name, _, unit, meaning, _ in rows:
         assert unit == next((unit for ending, unit in UNITS.items() if name.strip("`").endswith(ending)), unit), name
         assert meaning, name
+
+
+def test_the_documentation_has_what_is_told_of_the_process() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    told = {f"{name}_total" if metric.type == "counter" else name for name, metric in catalogue().items() if not name.startswith("mqa_")}
+    assert set(re.findall(r"`(process_\w+)`", text)) == told
