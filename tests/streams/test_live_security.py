@@ -14,6 +14,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
+from aiokafka.structs import TopicPartition
 from click.testing import CliRunner, Result
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient
@@ -21,6 +22,7 @@ from confluent_kafka.admin import AclOperation, AdminClient
 from engagement.days import iso_instant
 from engagement.errors import Refused
 from engagement.rulebook import default_rulebook_text
+from engagement.subscriptions import Subscription
 from streams.acls import ROLES, rights
 from streams.acls_command import commands
 from streams.broker.libraries import java, libraries
@@ -28,11 +30,18 @@ from streams.broker.local import LocalBroker
 from streams.cli import mqa
 from streams.connection import Connection
 from streams.demo.processes import WorkerProcess
+from streams.genesis import partitions_of
 from streams.going_live import _set_topics
 from streams.topics import TOPICS, Environment
+from streams.webhooks.attempt import Answer
+from streams.webhooks.example import example_message
+from streams.webhooks.lanes import Delivery
+from streams.webhooks.parked import park
 from tests.needs import fetch_kafka, need
 from tests.secured_kafka import Administrator, SecuredKafka, password_of
+from tests.streams import webhook_receivers
 from tests.streams.live_runs import working
+from tests.streams.webhook_senders import QUICK, subscribed, until
 
 PATIENCE = 60.0
 GROUP = "crm"
@@ -142,6 +151,22 @@ def test_the_operator_s_commands_work(secured: Secured, worked: Worked, tmp_path
 async def test_the_operator_can_change_the_settings_of_topics(secured: Secured):
     async with secured.kafka.login("operator").admin() as admin:
         await _set_topics(admin, secured.environment)  # as `mqa go-live` does
+
+
+@pytest.mark.usefixtures("worked")
+async def test_the_sender_of_webhooks_delivers_and_parks(secured: Secured, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOOK_SECRET", webhook_receivers.SECRET)
+    connection, environment, receiver = secured.kafka.login("webhooks"), secured.environment, webhook_receivers.Receiver()
+    for short in ("tier-changes", "webhooks-parked"):
+        assert await partitions_of(connection, environment, short) == 1
+    async with webhook_receivers.receiving(receiver):
+        said = {"name": "crm", "secret": "HOOK_SECRET", "url": receiver.url, **QUICK}
+        async with subscribed(connection, environment, Subscription.model_validate(said)):
+            await until(lambda: "acme.com" in receiver.sequences(), str)
+    change = Delivery(TopicPartition(environment.topic("tier-changes"), 0), 0, 0, example_message())
+    async with connection.producer(acks="all") as producer:
+        await park(producer, environment, "crm", change, 1, 0, Answer("5xx", "500"))
+    assert "example.com" in await asyncio.to_thread(secured.told, "webhooks", "parked", "list")
 
 
 def test_no_secret_is_said_by_a_worker_nor_seen_where_processes_are_listed(worked: Worked):
