@@ -173,7 +173,7 @@ def test_no_secret_is_said_by_a_worker_nor_seen_where_processes_are_listed(worke
     spoken = worked.log.read_text()
     listed = subprocess.run(["ps", "-ww", "-o", "args=", "-A"], capture_output=True, text=True, timeout=20, check=True).stdout
     assert "DEBUG" in spoken
-    assert "worker --prefix" in listed
+    assert " --prefix test-" in listed
     for secret in (SECRET, password_of("worker")):
         assert secret not in spoken
         assert secret not in listed
