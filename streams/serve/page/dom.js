@@ -26,12 +26,12 @@ function filled(element, { on = {}, ...attributes }, children) {
 }
 
 /**
- * A table with a caption. `columns`: {head, number: right-aligned, cell: row -> content, label: what a phone shows before it}.
+ * A table with a caption. `columns`: {head, cell: row -> content, number: right-aligned, isLong: takes a phone's whole width}.
  * The first column names the row. `isWide`: too many columns for a phone, which shows cards.
  */
 export function table(caption, columns, rows, { foot = null, id = null, isWide = false, isCaptionSpoken = false } = {}) {
   const cell = (column, row, index) =>
-    el(index === 0 ? "th" : "td", { scope: index === 0 ? "row" : null, class: column.number ? "number" : null, "data-label": column.head }, column.cell(row));
+    el(index === 0 ? "th" : "td", { scope: index === 0 ? "row" : null, class: column.number ? "number" : column.isLong ? "long" : null, "data-label": column.head }, column.cell(row));
   const line = (row) => el("tr", {}, columns.map((column, index) => cell(column, row, index)));
   const head = (column) => el("th", { scope: "col", class: column.number ? "number" : null }, column.head);
   return el(

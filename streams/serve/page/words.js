@@ -33,6 +33,11 @@ export function dayOf(instant) {
   return instant.slice(0, 10);
 }
 
+/** A fit with its grade: "A, 90", "no grade, 15". */
+export function fitOf({ fit, grade }) {
+  return fit === null ? "unknown" : `${grade === "none" ? "no grade" : grade}, ${fit}`;
+}
+
 /** An instant for people, in UTC: "2025-01-29 03:04". */
 export function minuteOf(instant) {
   return `${instant.slice(0, 10)} ${instant.slice(11, 16)}`;

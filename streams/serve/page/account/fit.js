@@ -1,7 +1,7 @@
 // Who the account is, and what it is interested in.
 
 import { el, spoken, table } from "../dom.js";
-import { grouped, plain, several, told } from "../words.js";
+import { fitOf, grouped, plain, several, told } from "../words.js";
 
 const MARKS = { met: "✓", "not met": "✗", unknown: "?" };
 const AT_ONCE = 8;
@@ -10,7 +10,7 @@ export function fitSection({ fit, worth }) {
   return el(
     "section",
     {},
-    el("h2", {}, fit === null ? "Fit" : `Fit: ${fit.score === null ? "unknown" : `${fit.grade}, ${fit.score} of 100`}`),
+    el("h2", {}, fit === null ? "Fit" : `Fit: ${fitOf({ fit: fit.score, grade: fit.grade })}${fit.score === null ? "" : " of 100"}`),
     fit === null ? el("p", {}, "The rulebook has no criteria of fit.") : criteria(fit),
     worth !== null && el("p", {}, valued(worth)),
   );

@@ -27,7 +27,7 @@ export function render({ explanation, trend, timeline }, _route, overview) {
     { class: "account" },
     heading(explanation),
     explanation.coarsened && el("p", { class: "note" }, "It has more people or topics than are kept one by one: the rest is counted together, so people and topics are approximate."),
-    el("section", { "aria-labelledby": "over-time" }, el("h2", { id: "over-time" }, "Score over time"), trendChart(days, timeline.changes)),
+    el("section", { "aria-labelledby": "over-time" }, el("h2", { id: "over-time" }, "Score over time"), el("p", { class: "quiet" }, "As today's rules count it. Point at a day, or move the slider, to see what pushed it."), trendChart(days, timeline.changes)),
     el("div", { class: "side-by-side" }, explanation.standings.map((standing) => standingSection(standing, overview.ladders, explanation))),
     el("div", { class: "side-by-side" }, scoreSection(explanation, layers(days)), peopleSection(explanation)),
     el("div", { class: "side-by-side" }, fitSection(explanation), intentSection(explanation)),

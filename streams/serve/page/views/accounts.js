@@ -3,7 +3,7 @@
 import { read } from "../api.js";
 import { addressOf, step } from "../changes.js";
 import { el, table } from "../dom.js";
-import { dayOf, grouped, plain, points, several } from "../words.js";
+import { dayOf, fitOf, grouped, plain, points, several } from "../words.js";
 
 const LIMIT = 50;
 const ORDERS = { score: "highest score", changed: "newest tier change" };
@@ -30,27 +30,27 @@ export function frame({ query }, overview) {
 export function render({ accounts, next }, { query }, overview) {
   const isLater = query.has("after");
   const count = several(accounts.length, "account");
-  const caption = isLater || next !== null ? `${count} of more` : count;
+  const caption = isLater ? `${count} further down the list` : next !== null ? `The first ${count}` : count;
   return el(
     "div",
     {},
     accounts.length === 0 && el("p", {}, "No account matches all of these."),
-    accounts.length > 0 && table(caption, columns(overview), accounts, { id: "accounts", isWide: true }),
+    accounts.length > 0 && table(caption, columns(overview, accounts), accounts, { id: "accounts", isWide: true }),
     el("p", { class: "pages" }, isLater && el("a", { href: addressWith(query, { after: null }) }, "First page"), next !== null && el("a", { href: addressWith(query, { after: next }), id: "next" }, `Next ${LIMIT}`)),
   );
 }
 
-function columns({ ladders }) {
+function columns({ ladders }, accounts) {
   return [
-    { head: "Account", cell: (of) => [el("a", { href: addressOf(of.account) }, of.name ?? of.account), of.name !== null && el("small", {}, of.account)] },
+    { head: "Account", cell: (of) => [el("a", { href: addressOf(of.account) }, of.name ?? of.account), of.name !== null && el("small", {}, of.account), of.suppressed && el("small", {}, "suppressed: stays out")] },
     ...ladders.map(({ ladder }) => ({ head: sentenceCase(ladder), cell: (of) => [el("span", { class: "rung" }, plain(of.rungs[ladder])), of.pinned.includes(ladder) && el("small", {}, "pinned")] })),
     { head: "Score", number: true, cell: (of) => points(of.score) },
     { head: "People", number: true, cell: (of) => grouped(of.people) },
-    { head: "Fit", cell: (of) => (of.fit === null ? "unknown" : `${of.grade} (${of.fit})`) },
-    { head: "Surges", cell: (of) => of.surges.map(plain).join(", ") },
-    { head: "Last change", cell: (of) => of.last_change && [dayOf(of.last_change.at), " ", step(of.last_change)] },
+    { head: "Fit", cell: (of) => fitOf(of) },
+    accounts.some(({ surges }) => surges.length > 0) && { head: "Surges", cell: (of) => of.surges.map(plain).join(", ") },
+    { head: "Last change", isLong: true, cell: (of) => of.last_change && [el("time", {}, dayOf(of.last_change.at)), " ", step(of.last_change)] },
     { head: "Owner", cell: (of) => of.owner },
-  ];
+  ].filter(Boolean);
 }
 
 function filters(query, { ladders, segments, owners }) {

@@ -32,11 +32,11 @@ function chosen(query) {
 function list(letters) {
   const only = (field, value) => el("a", { href: `#/dead-letters?${new URLSearchParams({ [field]: value })}` }, plain(value));
   const columns = [
-    { head: "Received", cell: ({ received_at }) => minuteOf(received_at) },
+    { head: "Received", cell: ({ received_at }) => el("time", {}, minuteOf(received_at)) },
     { head: "Reason", cell: ({ reason, retried }) => [only("reason", reason), retried && el("small", { class: "badge" }, "sent again")] },
-    { head: "What is wrong", cell: ({ detail, no_retry }) => [detail ?? el("span", { class: "quiet" }, "told to tokens with the scope people"), no_retry && el("small", {}, `cannot be sent again: ${no_retry}`)] },
+    { head: "What is wrong", isLong: true, cell: ({ detail, no_retry }) => [detail ?? el("span", { class: "quiet" }, "told to tokens with the scope people"), no_retry && el("small", {}, `cannot be sent again: ${no_retry}`)] },
     { head: "Came in on", cell: ({ source }) => [only("source", source.topic), el("small", {}, `partition ${source.partition}, offset ${grouped(source.offset)}`)] },
-    { head: "Letter", cell: ({ place, original }) => [el("code", {}, place), original !== null && el("details", { id: `letter-${place}` }, el("summary", {}, "original"), el("pre", { tabindex: "0" }, original))] },
+    { head: "Letter", isLong: true, cell: ({ place, original }) => [el("code", {}, place), original !== null && el("details", { id: `letter-${place}` }, el("summary", {}, "original"), el("pre", { tabindex: "0" }, original))] },
   ];
   return table(`The newest ${several(letters.length, "dead letter")}`, columns, letters, { id: "letters", isWide: true });
 }
