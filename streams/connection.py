@@ -19,6 +19,7 @@ from engagement.errors import Refused
 from streams.broker.state import read_state
 from streams.closing import close_client
 from streams.embedded_consumer import Consumer
+from streams.secrets import read_secret
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -74,7 +75,7 @@ class Connection:
                 ssl_cafile=os.environ.get("KAFKA_SSL_CAFILE") or None,
                 sasl_mechanism=os.environ.get("KAFKA_SASL_MECHANISM") or "PLAIN",
                 sasl_username=os.environ.get("KAFKA_SASL_USERNAME"),
-                sasl_password=os.environ.get("KAFKA_SASL_PASSWORD"),
+                sasl_password=read_secret("KAFKA_SASL_PASSWORD"),
             )
         local = read_state()
         if local is None:

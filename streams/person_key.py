@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from engagement.errors import Refused
 from engagement.written import shown
+from streams.secrets import read_secret
 
 DEVELOPMENT_SECRET = "not-a-secret"  # noqa: S105 - as it says
 KEY_ID = "k1"
@@ -18,16 +19,24 @@ class PersonKey(NamedTuple):
     key_id: str
     before: "PersonKey | None" = None  # the key that it replaces, while people known under that one are to stay who they are
 
+    def __repr__(self) -> str:
+        """Name the key; its secret never shows."""
+        return f"PersonKey(key_id={self.key_id!r}, before={self.before!r})"
+
 
 def person_key(clock: str) -> PersonKey:
     """Read ``MQA_PERSON_SECRET``, any bytes, and ``MQA_PERSON_KEY_ID``, up to 16 letters, digits, ``_`` and ``-``.
 
     Likewise ``MQA_PERSON_SECRET_BEFORE`` and ``MQA_PERSON_KEY_ID_BEFORE``, the key that is being replaced: both or neither. What is
-    empty is not set. Raises `Refused` for another id, where both keys have one, and without a secret by the ``wall``: people are real then.
+    empty is not set; a secret may stand in a file (`read_secret`). Raises `Refused` for another id, where both keys have one, and without a
+    secret by the ``wall``: people are real then.
     """
-    secret = os.environ.get("MQA_PERSON_SECRET")
+    secret = read_secret("MQA_PERSON_SECRET")
     if not secret and clock == "wall":
-        msg = "MQA_PERSON_SECRET is not set: people are stored as hashes under a key that must be yours; set it to a long random word"
+        msg = (
+            "MQA_PERSON_SECRET is not set: people are stored as hashes under a key that must be yours; set it to a long random word, "
+            "or MQA_PERSON_SECRET_FILE to a file that holds one"
+        )
         raise Refused(msg)
     key_id = _checked("MQA_PERSON_KEY_ID", os.environ.get("MQA_PERSON_KEY_ID") or KEY_ID)
     key = PersonKey(os.fsencode(secret or DEVELOPMENT_SECRET), key_id, _key_before(key_id))
@@ -38,7 +47,7 @@ def person_key(clock: str) -> PersonKey:
 
 
 def _key_before(key_id: str) -> PersonKey | None:
-    secret = os.environ.get("MQA_PERSON_SECRET_BEFORE")
+    secret = read_secret("MQA_PERSON_SECRET_BEFORE")
     before = os.environ.get("MQA_PERSON_KEY_ID_BEFORE")
     if not secret and not before:
         return None

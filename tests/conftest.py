@@ -13,6 +13,7 @@ from streams.broker.kafka import Kafka
 from streams.broker.libraries import java, libraries
 from streams.broker.local import LocalBroker
 from streams.connection import Connection
+from tests.redis_servers import redis_server
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,16 @@ def embedded() -> Iterator[Connection]:
         pytest.skip(str(refusal))
     with LocalBroker(Embedded()) as broker:
         yield broker.connection
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis: the one `REDIS_URL` names, else one of this run's own, which keeps nothing. Use keys of your own (`prefix`)."""
+    if os.environ.get("REDIS_URL"):
+        yield os.environ["REDIS_URL"]
+        return
+    with redis_server(tmp_path_factory.mktemp("redis")) as port:
+        yield f"redis://127.0.0.1:{port}/0"
 
 
 @pytest.fixture

@@ -7,6 +7,9 @@ anew from where it stands.
 
 **Versions.** Of an account, what comes with an older (`applied`, `day`) than is kept is dropped. So a projector that does not know yet
 that it was replaced does no harm.
+
+**Sources are apart.** What is kept of one source depends on that source alone: changes of an account that is not known yet, or no more, are
+kept, and its list of moves as well. So sources may be read in any order, and a store that is filled anew ends as it was.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +18,9 @@ from typing import Literal, Protocol
 import msgspec
 
 from engagement.profile import Profile
+
+MOST_OF_BATCH = 100
+"""Accounts, changes and contacts of a batch, together: it is taken in one step, and whoever reads waits for it."""
 
 KEPT_CHANGES = 200
 """Tier changes kept of an account, the newest."""
@@ -51,9 +57,9 @@ class Account(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class LastChange(msgspec.Struct, kw_only=True, frozen=True):
-    """An account's newest tier change, as lists show it."""
+    """An account's newest tier change, as lists show it: what they need of `Change.body`, under the names that it has there."""
 
-    at: str  # when it became effective
+    effective_at: str
     ladder: str
     from_: str = msgspec.field(name="from")
     to: str
@@ -73,7 +79,7 @@ class Change(msgspec.Struct, kw_only=True, frozen=True):
 
     offset: int
     mode: str  # ``live``, or ``baseline`` where a history is played
-    body: bytes  # the `TierChange` as it was sent, JSON
+    body: bytes  # the `TierChange` as it was sent, JSON; that it is one is for the projector to see
 
 
 class Mark(msgspec.Struct, kw_only=True, frozen=True):
@@ -86,17 +92,33 @@ class Mark(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Batch(msgspec.Struct, kw_only=True, frozen=True):
-    """What one source said from ``start`` to before ``stop``."""
+    """What one source said from ``start`` to before ``stop``. ValueError for more than `MOST_OF_BATCH`."""
 
     source: str  # short topic and partition: ``accounts-changelog/3``, ``tier-changes/3``, ``contacts/3``
-    start: int
+    start: int  # 0 where the store knows nothing of the source
     stop: int
+    first: int = 0  # offset from which on the topic still has changes; those before it, if there were any, nobody can read any more
     accounts: Sequence[Account] = ()
-    gone: Sequence[str] = ()  # accounts that are no more
+    gone: Sequence[str] = ()  # accounts that are no more; none of them stands in `accounts` too, where none stands twice
     changes: Sequence[tuple[str, Change]] = ()  # account, change; in order of offsets
     contacts: Mapping[str, bytes | None] = {}  # person's hash -> row of `contacts`; None: forgotten
     mark: Mark | None = None  # of the source's partition, where it has changed
     rulebooks: Mapping[str, str] = {}  # version -> canonical text
+
+    def __post_init__(self) -> None:
+        records = len(self.accounts) + len(self.gone) + len(self.changes) + len(self.contacts)
+        if records > MOST_OF_BATCH:
+            msg = f"a batch of {records} records; at most {MOST_OF_BATCH} are taken in one step"
+            raise ValueError(msg)
+
+    @property
+    def partition(self) -> int:
+        """That of the source."""
+        return int(self.source.rpartition("/")[2])
+
+
+Order = Literal["score", "changed"]
+"""Highest score first, or newest tier change first and then those without one; then by name."""
 
 
 class Query(msgspec.Struct, kw_only=True, frozen=True):
@@ -108,8 +130,8 @@ class Query(msgspec.Struct, kw_only=True, frozen=True):
     least_score: int | None = None  # thousandths, itself included
     most_score: int | None = None
     text: str | None = None  # part of domain, name or CRM id, whatever the case
-    changed_since: str | None = None  # an instant: with a tier change then or later
-    order: Literal["score", "changed"] = "score"  # highest, or newest first; then by name
+    changed_since: str | None = None  # an instant as `engagement.days.iso_instant` spells it: with its newest tier change then or later
+    order: Order = "score"
     limit: int = 50
     after: str | None = None  # `Page.next` of the page before
 
@@ -118,7 +140,7 @@ class Page(msgspec.Struct, kw_only=True, frozen=True):
     """Part of a list."""
 
     accounts: tuple[Listed, ...]  # may be fewer than the limit although more come
-    next: str | None  # None: that was all
+    next: str | None  # None: that was all; else there may be more
 
 
 class Overview(msgspec.Struct, kw_only=True, frozen=True):
@@ -138,10 +160,13 @@ class ProfileStore(Protocol):
         """Source -> next offset. Empty where it knows nothing: it is new, or was flushed."""
 
     async def take(self, batches: Sequence[Batch]) -> None:
-        """Take batches in order. Raises `Displaced` at the first that does not begin where the store stands; those before it are taken."""
+        """Take, in order, all batches that begin where the store then stands. Raises `Displaced` for the first that did not."""
 
     async def refresh(self, partition: int, accounts: Sequence[Account], mark: Mark | None = None) -> None:
-        """Write profiles anew that are already kept (of accounts that are no more, nothing), and the partition's mark."""
+        """Write profiles anew where the state is still the one they were made of (`applied`), and then the partition's mark.
+
+        Rows stay as they are. Of an account that has changed or gone meanwhile nothing is written.
+        """
 
     async def accounts_of(self, partition: int, after: str, limit: int) -> Sequence[Account]:
         """A partition's accounts beyond the name ``after`` in order of names, ``limit`` at most. To go through all of them."""
@@ -168,7 +193,7 @@ class ProfileStore(Protocol):
         """Of each partition in ``after`` the tier changes from that offset on, oldest first, ``limit`` of each at most."""
 
     async def first_changes(self) -> Mapping[int, int]:
-        """Partition -> offset of the oldest tier change that is kept."""
+        """Partition of tier changes -> offset from which on none is missing; 0 where none ever was."""
 
     async def contacts(self, people: Sequence[str]) -> Mapping[str, bytes]:
         """Rows of `contacts` of those hashes that are on a list."""

@@ -1,0 +1,1 @@
+"""``mqa serve``: the HTTP API over the profiles that the projector keeps, and the page made of it."""
