@@ -23,9 +23,10 @@ export async function read(path, query = {}) {
   return asked("GET", said.size ? `${path}?${said}` : path);
 }
 
-/** Send `body` under `key`, which makes a repeat the same as the first. Raises `Problem`. */
+/** Send `body` (null: none) under `key`, which makes a repeat the same as the first. Raises `Problem`. */
 export async function write(method, path, body, key) {
-  return asked(method, path, { body: JSON.stringify(body), headers: { "Content-Type": "application/json", "Idempotency-Key": key } });
+  const sent = body === null ? {} : { body: JSON.stringify(body) };
+  return asked(method, path, { ...sent, headers: { "Content-Type": "application/json", "Idempotency-Key": key } });
 }
 
 /** How the server itself is, which it says with any status. Raises `Problem` where it says nothing. */

@@ -1,12 +1,12 @@
 // Which view is shown, and that it stays true: read anew every few seconds while somebody looks.
 
-import { Problem, read, readiness } from "./api.js";
+import { Problem, read, readiness, token } from "./api.js";
 import { el, keeping } from "./dom.js";
 import { rememberScroll, restoreScroll } from "./scroll.js";
 import { showStatus, showTrouble } from "./status.js";
 
 const PAUSE = 15_000; // ms
-const VIEWS = { "": "overview", accounts: "accounts", account: "account", "dead-letters": "dead_letters", reports: "reports" };
+const VIEWS = { "": "overview", accounts: "accounts", account: "account", "dead-letters": "dead_letters", reports: "reports", token: "token" };
 
 const content = document.getElementById("content");
 let turn = 0; // which reading is the newest: an older one that answers late is dropped
@@ -33,16 +33,15 @@ async function show({ isGentle = false } = {}) {
   const own = ++turn;
   const { hash } = location;
   const route = routeOf(hash);
-  const about = readiness().catch(() => null);
+  const health = readiness().catch(() => null);
   try {
     if (!(route.name in VIEWS)) throw new Problem(404, "There is no such view here.");
-    const reading = [import(`./views/${VIEWS[route.name]}.js`), read("/api/v1/overview")];
-    const [view, overview] = await Promise.all(reading);
-    const answer = await view.load(route, overview);
+    const view = await import(`./views/${VIEWS[route.name]}.js`);
+    const [overview, me, answer] = await Promise.all([read("/api/v1/overview"), read("/api/v1/me"), view.load(route)]);
     if (own !== turn) return;
     showTrouble(null);
-    showStatus(overview, await about);
-    place({ view, route, overview, answer, hash, isGentle });
+    showStatus(overview, await health, me);
+    place({ view, route, around: { overview, me }, answer, hash, isGentle });
   } catch (problem) {
     if (own !== turn) return;
     if (!(problem instanceof Problem)) throw problem;
@@ -50,14 +49,17 @@ async function show({ isGentle = false } = {}) {
   }
 }
 
-function place({ view, route, overview, answer, hash, isGentle }) {
-  const said = JSON.stringify([overview, answer]);
-  if (isGentle && said === shown.said) return;
-  const live = () => view.render(answer, route, overview);
+function place({ view, route, around, answer, hash, isGentle }) {
+  const said = JSON.stringify([around, answer]);
+  if (isGentle && (said === shown.said || view.isStill)) {
+    shown.at = new Date();
+    return;
+  }
+  const live = () => view.render(answer, route, around);
   keeping(content, () => {
     const kept = isGentle ? document.getElementById("live") : null;
     if (kept) kept.replaceChildren(live());
-    else content.replaceChildren(...(view.frame?.(route, overview) ?? []), el("div", { id: "live" }, live()));
+    else content.replaceChildren(...(view.frame?.(route, around) ?? []), el("div", { id: "live" }, live()));
   });
   document.title = `${view.title(answer, route)} · mqa`;
   arrive(route, hash, said);
@@ -67,7 +69,8 @@ async function fail(problem, { isGentle, hash, route }) {
   const isOut = problem.status === 0 || problem.status >= 500 || problem.status === 429;
   if (problem.status === 401 || problem.status === 403) {
     const { tokenForm } = await import("./token.js");
-    content.replaceChildren(tokenForm(problem, show));
+    const had = token.get() === null ? "" : "The token of this tab does not do. ";
+    content.replaceChildren(tokenForm(`${had}${problem.message}`, show));
     showTrouble(null);
   } else if (isOut && isGentle && shown.said !== null) {
     showTrouble(problem, shown.at);

@@ -3,12 +3,16 @@
 const status = document.getElementById("status");
 const trouble = document.getElementById("trouble");
 
-/** Say as of when the numbers are. `ready`: what the server says of itself, null where it says nothing. */
-export function showStatus(overview, ready) {
+const who = document.getElementById("who");
+
+/** Say as of when the numbers are, and who looks. `health`: what the server says of itself, null where it says nothing. */
+export function showStatus(overview, health, me) {
   const asOf = overview.day === null ? "No day has begun yet" : `As of ${overview.day}`;
-  const complete = overview.complete ? "profiles are complete" : "profiles are being rebuilt: numbers are not complete yet";
-  say(status, `${asOf}, rulebook ${overview.rulebook ?? "unknown"}; ${complete}.`);
-  status.classList.toggle("partial", !overview.complete);
+  const complete = overview.is_complete ? "profiles are complete" : "profiles are being rebuilt, numbers are not complete yet";
+  const silent = me.writes && health?.kafka.well === false ? ` Nothing can be decided by hand now: Kafka ${health.kafka.says}.` : "";
+  say(status, `${asOf}, by rulebook ${overview.rulebook ?? "unknown"}; ${complete}.${silent}`);
+  status.classList.toggle("partial", !overview.is_complete || silent !== "");
+  say(who, me.name === null ? "Token" : me.name);
 }
 
 /** Say what is wrong, and since when what is shown stands (a Date; null: nothing is shown). `problem` null: nothing is. */

@@ -1,14 +1,13 @@
 // What people may decide of an account by hand. Each goes through a dialog that says what it does, and shows what became of it.
 
-import { token, write } from "../api.js";
+import { write } from "../api.js";
 import { el } from "../dom.js";
 import { plain, shortPerson } from "../words.js";
 
-/** Null where there is no token: nobody without one writes. */
+/** Buttons for those who may. */
 export function actions(explanation, { ladders }) {
-  if (token.get() === null) return null;
   const known = explanation.people.known.map(({ person }) => person);
-  const all = [pinning(ladders), unpinning(explanation), suppressing, disposing, known.length > 0 && retracting(known, explanation.contacts)].filter(Boolean);
+  const all = [pinning(ladders), ...unpinning(explanation), suppressing, explanation.suppressed !== null && letting, disposing, known.length > 0 && retracting(known, explanation.contacts)].filter(Boolean);
   const button = (action, number) => el("button", { type: "button", id: `action-${number}`, on: { click: () => ask(action, explanation.account) } }, `${action.name} …`);
   return el("section", { class: "actions" }, el("h2", {}, "Decide by hand"), el("p", {}, all.map(button)));
 }
@@ -25,8 +24,8 @@ function pinning(ladders) {
 }
 
 function unpinning({ standings }) {
-  const pinned = standings.filter(({ pin }) => pin !== null).map(({ ladder }) => [ladder, plain(ladder)]);
-  return pinned.length > 0 && { name: "Take the pin off", says: "The numbers decide again where it stands.", fields: [choice("ladder", "Ladder", pinned)], method: "DELETE", path: "pin" };
+  const pinned = standings.filter(({ pin }) => pin !== null);
+  return pinned.map(({ ladder }) => ({ name: `Take the pin off ${plain(ladder)}`, says: "The numbers decide again where it stands.", fields: [], method: "DELETE", path: `pin/${ladder}` }));
 }
 
 const reason = (id) => ({ name: "reason", label: "Reason (may be empty)", field: el("input", { id, name: "reason", maxlength: "4096" }) });
@@ -37,6 +36,8 @@ const suppressing = {
   fields: [choice("relationship", "Because it is", [["competitor", "a competitor"], ["partner", "a partner"], ["own_staff", "our own staff"]])],
   path: "suppression",
 };
+
+const letting = { name: "Suppress no more", says: "Nothing is said of its relationship any more: the numbers decide again where it stands.", fields: [], method: "DELETE", path: "suppression" };
 
 const disposing = {
   name: "Tell what sales says",
@@ -75,7 +76,7 @@ function ask({ name, says, fields, method = "POST", path, body = (said) => said 
     const said = Object.fromEntries([...new FormData(event.target)].filter(([, value]) => value !== ""));
     send.disabled = true;
     try {
-      const { id } = await write(method, `/api/v1/accounts/${encodeURIComponent(account)}/${path}`, body(said), key);
+      const { id } = await write(method, `/api/v1/accounts/${encodeURIComponent(account)}/${path}`, method === "DELETE" ? null : body(said), key);
       answer.textContent = `Sent as ${id}. It shows here once a worker has taken it, which is a matter of seconds.`;
       close.textContent = "Close";
     } catch (problem) {

@@ -10,12 +10,13 @@ export function peopleSection({ people, contacts }) {
   return el(
     "section",
     {},
-    el("h2", {}, `People: ${several(people.active, "active person", "active people")} on ${several(people.active_days, "day")}`),
+    el("h2", {}, `People: ${several(people.active, "active person", "active people")}`),
     people.committee !== null && committee(people.committee),
     known.length > 0 && peopleTable("Who was seen, or is on a contact list", known.slice(0, AT_ONCE), contacts),
     known.length > AT_ONCE && el("details", { id: "more-people" }, el("summary", {}, `${grouped(known.length - AT_ONCE)} more`), peopleTable("The others", known.slice(AT_ONCE), contacts)),
     known.length === 0 && el("p", {}, "Nobody is known yet."),
     others(people),
+    people.active_days > 0 && el("p", { class: "quiet" }, `There was activity on ${several(people.active_days, "day")}.`),
   );
 }
 

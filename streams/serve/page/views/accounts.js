@@ -23,11 +23,11 @@ export async function load({ query }) {
   return { accounts: accounts.map(({ profile, last_change }) => ({ ...profile, last_change })), next };
 }
 
-export function frame({ query }, overview) {
+export function frame({ query }, { overview }) {
   return [el("h1", { tabindex: "-1" }, "Accounts"), filters(query, overview)];
 }
 
-export function render({ accounts, next }, { query }, overview) {
+export function render({ accounts, next }, { query }, { overview }) {
   const isLater = query.has("after");
   const count = several(accounts.length, "account");
   const caption = isLater ? `${count} further down the list` : next !== null ? `The first ${count}` : count;
@@ -48,7 +48,7 @@ function columns({ ladders }, accounts) {
     { head: "People", number: true, cell: (of) => grouped(of.people) },
     { head: "Fit", cell: (of) => fitOf(of) },
     accounts.some(({ surges }) => surges.length > 0) && { head: "Surges", cell: (of) => of.surges.map(plain).join(", ") },
-    { head: "Last change", isLong: true, cell: (of) => of.last_change && [el("time", {}, dayOf(of.last_change.at)), " ", step(of.last_change)] },
+    { head: "Last change", isLong: true, cell: (of) => of.last_change && [el("time", {}, dayOf(of.last_change.effective_at)), " ", step(of.last_change)] },
     { head: "Owner", cell: (of) => of.owner },
   ].filter(Boolean);
 }

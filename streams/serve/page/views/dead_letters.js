@@ -12,13 +12,14 @@ export function load({ query }) {
   return read("/api/v1/dead-letters", { ...Object.fromEntries(query), limit: LIMIT });
 }
 
-export function render({ letters }, { query }) {
+export function render({ letters, reasons }, { query }) {
   const reason = query.get("reason");
   return el(
     "div",
     {},
     el("h1", { tabindex: "-1" }, "Dead letters"),
     el("p", {}, "Events that could not be used. Each is kept as it came in; once the cause is mended, ", el("code", {}, "mqa dead-letters retry"), " sends them again."),
+    el("p", {}, Object.entries(reasons).map(([name, count]) => [only("reason", name), ` ${grouped(count)}  `])),
     chosen(query),
     letters.length === 0 ? el("p", {}, reason === null ? "There is none." : "There is none of these.") : list(letters),
   );
@@ -29,8 +30,11 @@ function chosen(query) {
   return el("p", {}, `Only ${[...query].map(([name, value]) => `${name} ${plain(value)}`).join(", ")}. `, el("a", { href: "#/dead-letters", id: "all-letters" }, "Show all"));
 }
 
+function only(field, value) {
+  return el("a", { href: `#/dead-letters?${new URLSearchParams({ [field]: value })}` }, plain(value));
+}
+
 function list(letters) {
-  const only = (field, value) => el("a", { href: `#/dead-letters?${new URLSearchParams({ [field]: value })}` }, plain(value));
   const columns = [
     { head: "Received", cell: ({ received_at }) => el("time", {}, minuteOf(received_at)) },
     { head: "Reason", cell: ({ reason, retried }) => [only("reason", reason), retried && el("small", { class: "badge" }, "sent again")] },

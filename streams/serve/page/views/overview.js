@@ -17,12 +17,12 @@ export async function load() {
   return changes.reverse();
 }
 
-export function render(changes, _route, overview) {
+export function render(changes, _route, { overview }) {
   return el(
     "div",
     { class: "overview" },
     el("h1", { tabindex: "-1" }, `${several(overview.accounts, "account")}`),
-    el("div", { class: "side-by-side" }, overview.ladders.map((ladder) => board(ladder))),
+    el("div", { class: "side-by-side" }, overview.ladders.map((ladder) => board(ladder, overview.moves))),
     el("div", { class: "side-by-side uneven" },
       el("section", { "aria-labelledby": "latest" }, el("h2", { id: "latest" }, "Latest tier changes"), changes.length ? changeList(changes) : el("p", {}, "None so far.")),
       el("div", {}, shares("By segment", "segment", overview.segments), shares("By owner", "owner", overview.owners)),
@@ -31,14 +31,14 @@ export function render(changes, _route, overview) {
 }
 
 /** One ladder, its highest rung on top: who stands there, who came there lately. */
-function board({ ladder, rungs }) {
+function board({ ladder, rungs }, moves) {
   const most = Math.max(1, ...rungs.map((rung) => rung.accounts));
   const columns = [
     { head: plain(ladder), cell: ({ rung }) => el("a", { href: `#/accounts?${new URLSearchParams({ [ladder]: rung })}` }, plain(rung)) },
     { head: "accounts", cell: ({ accounts }) => [el("span", {}, grouped(accounts)), bar(accounts / most)] },
-    ...SPANS.map((days) => ({ head: `${days} days`, number: true, cell: (rung) => moved(rung, days) })),
+    ...SPANS.map((days) => ({ head: `${days} days`, number: true, cell: ({ rung }) => moved(moves[days], ladder, rung) })),
   ];
-  const caption = [`Accounts by ${plain(ladder)}`, el("span", { class: "legend" }, "▲ came from below, ▼ from above")];
+  const caption = [`Accounts by ${plain(ladder)}`, el("span", { class: "legend" }, "in the last days: ▲ rose to it, ▼ fell from it")];
   return el("section", { class: "board" }, table(caption, columns, [...rungs].reverse()));
 }
 
@@ -48,13 +48,15 @@ function bar(share) {
   return inner;
 }
 
-function moved(rung, span) {
-  const { risen, fallen } = rung.moved.find(({ days }) => days === span);
+function moved(moves, ladder, rung) {
+  const sum = (chosen) => moves.filter((move) => move.ladder === ladder && chosen(move)).reduce((total, move) => total + move.changes, 0);
+  const risen = sum((move) => move.direction === "promotion" && move.to === rung);
+  const fallen = sum((move) => move.direction === "demotion" && move.from === rung);
   if (risen + fallen === 0) return el("span", { class: "quiet" }, "–", spoken("no moves"));
   return [
-    risen > 0 && el("span", { class: "up" }, el("span", { "aria-hidden": "true" }, "▲"), spoken("from below: "), grouped(risen)),
+    risen > 0 && el("span", { class: "up" }, el("span", { "aria-hidden": "true" }, "▲"), spoken("rose to it: "), grouped(risen)),
     risen > 0 && fallen > 0 && " ",
-    fallen > 0 && el("span", { class: "down" }, el("span", { "aria-hidden": "true" }, "▼"), spoken("from above: "), grouped(fallen)),
+    fallen > 0 && el("span", { class: "down" }, el("span", { "aria-hidden": "true" }, "▼"), spoken("fell from it: "), grouped(fallen)),
   ];
 }
 

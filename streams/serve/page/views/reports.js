@@ -4,6 +4,8 @@ import { read } from "../api.js";
 import { el, table } from "../dom.js";
 import { grouped, minuteOf } from "../words.js";
 
+export const isStill = true; // each answer has new addresses, and what somebody reads is not to be loaded anew
+
 export const title = (_answer, { query }) => query.get("name") ?? "Reports";
 
 export function load() {
@@ -18,7 +20,7 @@ export function render({ reports }, { query }) {
     el("h1", { tabindex: "-1" }, "Reports"),
     reports.length === 0 && el("p", {}, "There is none. ", el("code", {}, "mqa serve --reports FOLDER"), " shows those of a folder."),
     reports.length > 0 && table("What other rules would have done", columns, reports),
-    open && el("section", {}, el("h2", {}, open.name), el("iframe", { sandbox: true, src: addressOf(open.name), title: `Report ${open.name}`, referrerpolicy: "no-referrer" })),
+    open && el("section", {}, el("h2", {}, open.name), el("iframe", { sandbox: true, src: open.href, title: `Report ${open.name}`, referrerpolicy: "no-referrer" })),
   );
 }
 
@@ -27,7 +29,3 @@ const columns = [
   { head: "Written", cell: ({ changed_at }) => minuteOf(changed_at) },
   { head: "Size", number: true, cell: ({ bytes }) => `${grouped(Math.ceil(bytes / 1000))} kB` },
 ];
-
-function addressOf(name) {
-  return `/api/v1/reports/${encodeURIComponent(name)}`;
-}
