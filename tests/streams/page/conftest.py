@@ -1,0 +1,122 @@
+"""The page in a real Chromium, over an API that serves a simulated history."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from streams.profiles.memory import MemoryStore
+from streams.profiles.store import StoreUnavailable
+from streams.serve.serving import Serving
+from streams.serve.tokens import Tokens
+from tests.streams.served import LETTERS, PEOPLE, TOKENS, Told, filled_store, served
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",  # tests run as root in a container
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+NOTICE = "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"
+
+
+class StoreThatMayBeAway:
+    """A store that stops answering when a test says so."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store, self.is_away = store, False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_away:
+            raise StoreUnavailable("redis://127.0.0.1:6379: connection refused")
+        return getattr(self.store, name)
+
+
+@dataclass
+class Site:
+    """What the page is served from."""
+
+    address: str
+    guarded: str  # the same store, for those with a token alone
+    store: StoreThatMayBeAway
+    updates: Told
+
+    def ask(self, path: str, **query: Any) -> Any:
+        """What the API says to somebody who may see all."""
+        answer = httpx.get(f"{self.guarded}/api/v1/{path}", params=query, headers={"Authorization": f"Bearer {PEOPLE}"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    reports = tmp_path_factory.mktemp("reports")
+    (reports / "stricter.html").write_text("<style>h1{color:#a00}</style><h1>Stricter</h1><script>parent.document.title = 'reached'</script>")
+    store, updates = StoreThatMayBeAway(asyncio.run(filled_store())), Told()
+    with (
+        served(_serving(store, updates, reports, Tokens())) as address,
+        served(_serving(store, updates, reports, Tokens(TOKENS))) as guarded,
+    ):
+        yield Site(address, guarded, store, updates)
+
+
+def _serving(store: Any, updates: Told, reports: Path, tokens: Tokens) -> Serving:
+    return Serving(store=store, tokens=tokens, letters=LETTERS, updates=updates, reports=reports, rate=10_000)
+
+
+@pytest.fixture(scope="module")
+def browser(site: Site) -> Iterator[Browser]:  # after the site: playwright keeps this thread's event loop for itself
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        message = "`chromium` is not on the path; install it with `sudo apt-get install chromium`"
+        if os.environ.get("CI"):
+            pytest.fail(f"no test may go without a browser here: {message}")
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A tab of its own, at a desktop's size; the test fails where the page had an error, opened a dialog, or broke its policy."""
+    context = browser.new_context(viewport=DESKTOP, base_url=site.address)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.add_init_script(NOTICE)
+    wrong = watch(page)
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def watch(page: Page) -> list[str]:
+    """Gather what must not happen."""
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("console", lambda message: wrong.append(message.text) if _is_ours(message.type, message.text) else None)
+
+    def dismissed(dialog: Any) -> None:
+        wrong.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    page.on("dialog", dismissed)
+    return wrong
+
+
+def _is_ours(kind: str, text: str) -> bool:
+    """Chromium also notes answers that are errors, which some tests want, and a report's script that it did not run."""
+    return kind == "error" and not text.startswith(("Failed to load resource", "Blocked script execution"))
