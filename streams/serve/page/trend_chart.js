@@ -15,7 +15,7 @@ export function trendChart(days, changes) {
   const kinds = kindsOf(days);
   const moved = Map.groupBy(changes, (change) => change.effective_at.slice(0, 10));
   const picture = svg("svg", { class: "trend", height: HEIGHT, "aria-hidden": "true" });
-  const told = el("output", { class: "told", for: "trend-day" });
+  const told = el("div", { class: "told" }); // the slider says it to a screen reader
   const slider = el("input", { type: "range", id: "trend-day", min: 0, max: days.length - 1, value: days.length - 1, "aria-label": "Day to explain" });
   let chart = null;
   const tell = () => {

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from engagement.account import decode
+from engagement.contacts import ContactRow
 from streams.profiles.memory import MemoryStore
-from streams.profiles.store import StoreUnavailable
+from streams.profiles.store import Batch, StoreUnavailable
 from streams.serve.serving import Serving
 from streams.serve.tokens import Tokens
 from tests.streams.served import LETTERS, PEOPLE, TOKENS, Told, filled_store, served
@@ -29,6 +32,7 @@ FLAGS = (
 )
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
+REPORT = "<style>h1{color:#a00}</style><h1>Stricter</h1><script>parent.document.title = 'reached'</script>"
 NOTICE = "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"
 
 
@@ -63,8 +67,10 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     reports = tmp_path_factory.mktemp("reports")
-    (reports / "stricter.html").write_text("<style>h1{color:#a00}</style><h1>Stricter</h1><script>parent.document.title = 'reached'</script>")
-    store, updates = StoreThatMayBeAway(asyncio.run(filled_store())), Told()
+    (reports / "stricter.html").write_text(
+        "<style>h1{color:#a00}</style><h1>Stricter</h1><script>parent.document.title = 'reached'</script>"
+    )
+    store, updates = StoreThatMayBeAway(asyncio.run(_store())), Told()
     with (
         served(_serving(store, updates, reports, Tokens())) as address,
         served(_serving(store, updates, reports, Tokens(TOKENS))) as guarded,
@@ -72,12 +78,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(address, guarded, store, updates)
 
 
+async def _store() -> MemoryStore:
+    """A simulated history, and a contact list that knows one of its people."""
+    store = await filled_store(accounts=120)  # three pages of a list; one account has no owner
+    account = await store.account("harbourpay.example")
+    assert account is not None
+    person = min(decode(account.row).state.roles)
+    row = ContactRow(email="mei@harbourpay.example", account="harbourpay.example", name="Mei Tan", role="vp")
+    await store.take([Batch(source="contacts/0", start=0, stop=1, contacts={person: msgspec.json.encode(row)})])
+    return store
+
+
 def _serving(store: Any, updates: Told, reports: Path, tokens: Tokens) -> Serving:
     return Serving(store=store, tokens=tokens, letters=LETTERS, updates=updates, reports=reports, rate=10_000)
 
 
 @pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:  # after the site: playwright keeps this thread's event loop for itself
+def browser(site: Site) -> Iterator[Browser]:  # noqa: ARG001 - after it: playwright keeps this thread's event loop for itself
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
         message = "`chromium` is not on the path; install it with `sudo apt-get install chromium`"
