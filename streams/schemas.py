@@ -30,3 +30,11 @@ def rulebook() -> None:
 def event(family: str) -> None:
     """Of the input events of a FAMILY, which is also the name of their topic."""
     click.echo(schema_text({"$schema": DIALECT, **MODELS[Family(family)].model_json_schema()}), nl=False)
+
+
+@schema.command()
+def openapi() -> None:
+    """Of the HTTP API: its OpenAPI document."""
+    from streams.serve.app import api_document  # noqa: PLC0415 - no other schema needs a web framework
+
+    click.echo(schema_text(api_document()), nl=False)

@@ -154,6 +154,10 @@ class MemoryStore:
         moves = {day: dict(moves) for day, moves in self._moves.items()}
         return Overview(accounts=len(self._accounts), rungs=rungs, segments=segments, owners=owners, moves=moves)
 
+    async def clear(self) -> None:
+        for kept in vars(self).values():
+            kept.clear()
+
     async def aclose(self) -> None:
         pass
 

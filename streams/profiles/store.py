@@ -88,6 +88,7 @@ class Mark(msgspec.Struct, kw_only=True, frozen=True):
     rule_day: int | None  # days since 1970; None: no day has begun
     rulebook: str  # version by which its accounts are judged
     refreshed: tuple[int, str] | None = None  # (rule day, rulebook) as of which every profile was written anew
+    born: int | None = None  # when Kafka got the first record of its changelog, in ms: that of one made anew is another
     is_complete: bool = False  # the changelog was read to the end that it had when the projector came; False while profiles are rebuilt
 
 
@@ -200,6 +201,9 @@ class ProfileStore(Protocol):
 
     async def overview(self) -> Overview:
         """All accounts in numbers."""
+
+    async def clear(self) -> None:
+        """Forget everything, as a flush does: what was told is of an environment that is no more."""
 
     async def aclose(self) -> None:
         """Let go of connections."""

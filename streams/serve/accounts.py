@@ -17,7 +17,7 @@ from engagement.errors import Refused
 from engagement.events import LONGEST_NAME, Name
 from engagement.explain.account import explain
 from engagement.explain.explanation import Explanation
-from engagement.explain.trend import MOST_DAYS, Trend, trend
+from engagement.explain.trend import MOST_DAYS, trend
 from engagement.judging import Judge
 from engagement.rulebook import BOTTOMS
 from engagement.written import printable
@@ -54,7 +54,7 @@ class Contact(msgspec.Struct, kw_only=True, frozen=True):
     role: str | None
 
 
-class Account360(Explanation, kw_only=True, frozen=True):
+class ExplainedAccount(Explanation, kw_only=True, frozen=True):
     """One account explained, as of its rule day."""
 
     contacts: dict[str, Contact] | None = None  # person's hash -> who it is; null: the token has not the scope ``people``
@@ -106,7 +106,7 @@ async def accounts(request: Request, serving: Served, wanted: Annotated[Accounts
     """List accounts, the highest score first. One that stays as it is while pages are turned comes exactly once."""
     rungs = {ladder: rung for ladder in BOTTOMS if (rung := getattr(wanted, ladder)) is not None}
     if rungs:
-        _check_rungs(rungs, await serving.newest_judge())
+        _check_rungs(rungs, await serving.newest())
     page = await serving.store.find(
         store.Query(
             rungs=rungs,
@@ -134,7 +134,7 @@ async def account(request: Request, serving: Served, caller: Asking, account: Ac
     contacts = None
     if "people" in caller.scopes:
         contacts = await _contacts(serving, told)
-    whole = Account360(**{name: getattr(told, name) for name in Explanation.__struct_fields__}, contacts=contacts)
+    whole = ExplainedAccount(**{name: getattr(told, name) for name in Explanation.__struct_fields__}, contacts=contacts)
     return answer(request, whole) if contacts is None else answer(request, whole, cache=KEEP_NOTHING)
 
 
@@ -194,9 +194,10 @@ async def _contacts(serving: Serving, told: Explanation) -> dict[str, Contact]:
     return {person: Contact(email=row.email, name=row.name, role=row.role) for person, row in known.items()}
 
 
-def _check_rungs(rungs: Mapping[str, str], judge: Judge | None) -> None:
-    if judge is None:
+def _check_rungs(rungs: Mapping[str, str], newest: tuple[Judge, int | None] | None) -> None:
+    if newest is None:
         return
+    judge, _ = newest
     ladders = {ladder.name: ladder.names for ladder in judge.rulebook.ladders}
     for ladder, rung in rungs.items():
         names = ladders.get(ladder, ())

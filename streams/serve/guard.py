@@ -11,7 +11,7 @@ from time import perf_counter
 
 from fastapi import FastAPI
 from fastapi.responses import Response
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engagement.written import printable
@@ -84,6 +84,7 @@ class Guard:
     async def _pass(self, scope: Scope, receive: Receive, answer: "_Answer", path: Path | None) -> None:
         try:
             self._check(scope)
+            _check_query(scope, path)
             if scope["method"] == "OPTIONS":
                 options = nothing_there(scope["path"]) if path is None else Response(None, HTTPStatus.NO_CONTENT, {"allow": path.allow})
                 await answer.send_all(options, receive)
@@ -127,6 +128,16 @@ class Guard:
             raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, detail)
 
 
+def _check_query(scope: Scope, path: Path | None) -> None:
+    """Raise `Refusal` for a parameter that nothing would look at: who wrote it meant something by it."""
+    known = None if path is None else path.asks.get(scope["method"])
+    if known is not None and scope["query_string"]:
+        for name in QueryParams(scope["query_string"]):
+            if name not in known:
+                remedy = f"use some of {', '.join(sorted(known))}" if known else "there are none here"
+                raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"{printable(name, 80)}: is no parameter here; {remedy}")
+
+
 class _Answer:
     """Sends an answer with our headers, once."""
 
@@ -165,7 +176,7 @@ class _Limited:
 
 
 def _too_large() -> Refusal:
-    return Refusal(HTTPStatus.CONTENT_TOO_LARGE, f"the body has more than {MOST_BODY} bytes; send less")
+    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {MOST_BODY} bytes; send less")
 
 
 def _path(scope: Scope) -> str:

@@ -17,6 +17,7 @@ from streams.serve.serving import Served, Serving
 routes = APIRouter(tags=["health"])
 
 ANSWER_SECONDS = 2.0
+READY = {"$ref": "#/components/schemas/Health"}
 
 
 class Part(msgspec.Struct, kw_only=True, frozen=True):
@@ -35,13 +36,13 @@ class Health(msgspec.Struct, kw_only=True, frozen=True):
     kafka: Part  # not well: nothing can be written
 
 
-@routes.get("/health/live")
+@routes.get("/health/live", response_class=Response, responses={200: {"description": "It does.", "content": {JSON: {}}}})
 async def live() -> Response:
     """Say that the server turns its loop."""
     return Response(b'{"live":true}', media_type=JSON, headers={"cache-control": KEEP_NOTHING})
 
 
-@routes.get("/health/ready")
+@routes.get("/health/ready", responses={503: {"description": "Reads cannot be answered.", "content": {JSON: {"schema": READY}}}})
 async def ready(serving: Served) -> Response:
     """Say which parts are well; 503 where reads cannot be answered."""
     health = await _health(serving)
@@ -49,9 +50,11 @@ async def ready(serving: Served) -> Response:
     return Response(msgspec.json.encode(health), status, {"cache-control": KEEP_NOTHING}, JSON)
 
 
-@routes.get("/metrics")
+@routes.get("/metrics", response_class=Response, responses={200: {"description": "Metrics.", "content": {CONTENT_TYPE_LATEST: {}}}})
 async def metrics(serving: Served) -> Response:
     """Give what Prometheus scrapes."""
+    if serving.observe is not None:
+        await serving.observe()
     return Response(generate_latest(serving.metrics.registry), headers={"cache-control": KEEP_NOTHING, "content-type": CONTENT_TYPE_LATEST})
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from streams.serve.answers import JSON
 from streams.serve.problems import PROBLEM_JSON, Problem
@@ -18,49 +20,72 @@ DESCRIPTION = (
 )
 _REF = "#/components/schemas/{name}"
 
-_EVERYWHERE = {
-    "400": "What is asked for makes no sense here: detail says what, and what would.",
+_PROBLEMS = {
+    "400": "What is asked for makes no sense here: `detail` says what, and what would.",
+    "401": "A token is needed, or is not known.",
+    "403": "The token has not the scope.",
+    "404": "There is no such thing; `detail` may say what is near.",
+    "409": "Intake would not count it by today's rulebook.",
+    "410": "The cursor lies before what is kept.",
+    "413": "The body is too large.",
+    "415": "The body is no JSON.",
     "421": "The Host is none of this server's names.",
     "422": "A parameter or the body has not the right shape.",
     "429": "More requests than are allowed; see Retry-After.",
     "503": "Something that is needed is away; see Retry-After.",
 }
-_WITH_TOKEN = {"401": "A token is needed, or is not known.", "403": "The token has not the scope."}
+_EVERYWHERE = ("400", "421", "422", "429", "503")
 
 
-def document(app: FastAPI, told: Mapping[tuple[str, str], tuple[str, Any]]) -> dict[str, Any]:
-    """Make the document. ``told``: (method, path) -> status of success, and the type that is sent."""
+def document(
+    app: FastAPI, *, told: Mapping[tuple[str, str], tuple[str, Any]], taken: Mapping[tuple[str, str], type[BaseModel]]
+) -> dict[str, Any]:
+    """Make the document. (Method, path) -> ``told``: status of success, and the type that is sent; ``taken``: the body's model."""
     made = get_openapi(title=TITLE, version=VERSION, openapi_version="3.1.0", description=DESCRIPTION, routes=app.routes)
     types = list({id(kind): kind for _, kind in told.values() if kind is not None}.values())
     _, schemas = msgspec.json.schema_components([*types, Problem], ref_template=_REF)
+    _, bodies = models_json_schema([(model, "validation") for model in taken.values()], ref_template=_REF.replace("{name}", "{model}"))
+    clashes = bodies["$defs"].keys() & schemas.keys()
+    assert not clashes, clashes
     components = made.setdefault("components", {})
-    components["schemas"] = dict(sorted({**components.get("schemas", {}), **schemas}.items()))
+    components["schemas"] = dict(sorted({**bodies["$defs"], **schemas}.items()))
+    components["responses"] = {
+        name: {"description": description, "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="Problem")}}}}
+        for name, description in sorted(_PROBLEMS.items())
+    }
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": "Of MQA_API_TOKENS, with its scopes."}}
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
-            _complete(operation, path, told.get((method.upper(), path)))
+            route = (method.upper(), path)
+            _complete(operation, path, told.get(route), taken.get(route))
     return made
 
 
-def _complete(operation: dict[str, Any], path: str, sent: tuple[str, Any] | None) -> None:
+def _complete(operation: dict[str, Any], path: str, sent: tuple[str, Any] | None, body: type[BaseModel] | None) -> None:
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _without_null(parameter["schema"])
     responses = operation.setdefault("responses", {})
+    responses.pop("422", None)  # the framework's own, which nobody gets
     if sent is not None:
         status, kind = sent
         responses.pop("200", None)
-        name = {"$ref": _REF.format(name=kind.__name__)}
-        responses[status] = {"description": (kind.__doc__ or "").strip().splitlines()[0], "content": {JSON: {"schema": name}}}
-    problems = dict(_EVERYWHERE)
+        sent_as = {"$ref": _REF.format(name=kind.__name__)}
+        responses[status] = {"description": (kind.__doc__ or "").strip().splitlines()[0], "content": {JSON: {"schema": sent_as}}}
+    problems = list(_EVERYWHERE)
     if path.startswith("/api/"):
-        problems |= _WITH_TOKEN
+        problems += ["401", "403"]
         operation["security"] = [{"token": []}]
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": {"$ref": _REF.format(name=body.__name__)}}}}
+        problems += ["413", "415"]
+    if sent is not None and sent[0] == "202":
+        problems.append("409")
     if "{" in path:
-        problems["404"] = "There is no such thing; detail may say what is near."
-    for status, description in problems.items():
-        responses.setdefault(
-            status, {"description": description, "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="Problem")}}}}
-        )
+        problems.append("404")
+    if path.endswith("/tier-changes"):
+        problems.append("410")
+    for name in problems:
+        responses.setdefault(name, {"$ref": f"#/components/responses/{name}"})
     operation["responses"] = dict(sorted(responses.items()))
 
 

@@ -60,9 +60,10 @@ class Overview(msgspec.Struct, kw_only=True, frozen=True):
 @routes.get("/overview")
 async def overview(request: Request, serving: Served) -> Response:
     """Count accounts by rung, segment and owner, and what moved lately."""
-    marks, counted, judge = await serving.store.marks(), await serving.store.overview(), await serving.newest_judge()
+    marks, counted, newest = await serving.store.marks(), await serving.store.overview(), await serving.newest()
     days = [mark.rule_day for mark in marks.values() if mark.rule_day is not None]
     today = min(days, default=None)
+    judge = None if newest is None else newest[0]
     ladders = () if judge is None else judge.rulebook.ladders
     segments = dict.fromkeys(() if judge is None else judge.rulebook.conditions_by_segment, 0)
     told = Overview(
@@ -72,7 +73,7 @@ async def overview(request: Request, serving: Served) -> Response:
         accounts=counted.accounts,
         ladders=tuple(_ladder(ladder, counted) for ladder in ladders),
         moves={str(span): tuple(_moves(ladders, counted.moves, iso_day(max(days, default=0) - span + 1))) for span in SPANS},
-        segments=segments | counted.segments,
+        segments={**segments, **counted.segments},
         owners=dict(sorted(counted.owners.items(), key=lambda each: (-each[1], each[0]))),
     )
     return answer(request, told)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
@@ -30,6 +30,7 @@ MEDIA_TYPES = {
 }
 """What is taken for a report, by how its name ends."""
 
+SENT_AS: dict[str, Any] = {media_type: {} for media_type in MEDIA_TYPES.values()}
 MOST_BYTES = 8 << 20
 
 SANDBOXED = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
@@ -74,7 +75,7 @@ def reports(request: Request, serving: Served) -> Response:
     return answer(request, Reports(reports=tuple(report for _, report in found)), cache=KEEP_NOTHING)
 
 
-@opened.get("/reports/{name}")
+@opened.get("/reports/{name}", response_class=Response, responses={200: {"description": "The report.", "content": SENT_AS}})
 def report(request: Request, serving: Served, caller: Asking, name: ReportName, wanted: Annotated[ReportWanted, Query()]) -> Response:
     """Send one report as it is; a browser shows it without scripts, and lets it reach nothing."""
     if wanted.ticket is None or not serving.tickets.opens(name, wanted.ticket):

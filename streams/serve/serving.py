@@ -1,6 +1,6 @@
 """What the routes answer from. One for a server, made by whoever starts it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -17,6 +17,8 @@ from streams.serve.tickets import Tickets
 from streams.serve.tokens import ANYBODY, NOBODY, Caller, Scope, Tokens
 from streams.serve.updates import UpdateSink
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
@@ -25,13 +27,14 @@ class Serving:
     store: ProfileStore
     tokens: Tokens = field(default_factory=Tokens)
     is_local: bool = True  # nobody but this machine can reach it
-    hosts: Sequence[str] = ("localhost", "127.0.0.1", "::1")  # names under which it may be asked for
+    hosts: Sequence[str] = LOOPBACK  # names under which it may be asked for
     letters: LetterSource | None = None  # None: there is no Kafka
     updates: UpdateSink | None = None  # likewise
     reports: Path | None = None  # folder
     rate: int = 100  # requests a second of one caller, or of one address without a token
     tickets: Tickets = field(default_factory=Tickets)
     metrics: ServeMetrics = field(default_factory=ServeMetrics)
+    observe: Callable[[], Awaitable[None]] | None = None  # sets gauges to what holds now, before they are read
     rulebooks: dict[str, str] = field(default_factory=dict)  # version -> text, as far as it was asked for
 
     def caller(self, authorization: str | None) -> Caller | None:
@@ -52,11 +55,11 @@ class Serving:
             self.rulebooks[version] = text
         return judge_by(text, version)
 
-    async def newest_judge(self) -> Judge | None:
-        """Return who judges the accounts that are furthest; None while the store knows nothing."""
+    async def newest(self) -> tuple[Judge, int | None] | None:
+        """Return who judges the accounts that are furthest, and their rule day; None while the store knows nothing."""
         marks = (await self.store.marks()).values()
         newest = max(marks, key=lambda mark: -1 if mark.rule_day is None else mark.rule_day, default=None)
-        return None if newest is None else await self.judge(newest)
+        return None if newest is None else (await self.judge(newest), newest.rule_day)
 
 
 def serving_of(request: Request) -> Serving:

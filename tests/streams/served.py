@@ -10,7 +10,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -32,8 +32,8 @@ from streams.serve.tokens import Tokens
 from streams.serve.updates import Sent
 from tests.streams.histories import JUDGE, PARTITIONS, RULEBOOK, new_replay, simulated_days
 
-READER, PEOPLE, WRITER = "reader-token-of-tests", "people-token-of-tests", "writer-token-of-tests"
-TOKENS = f"reader read {READER}\npeople read,people {PEOPLE}\nwriter read,write {WRITER}"
+READER, PEOPLE, WRITER, ALL = (f"{scope}-token-of-tests" for scope in ("reader", "people", "writer", "every"))
+TOKENS = f"reader read {READER}\npeople read,people {PEOPLE}\nwriter read,write {WRITER}\nevery read,people,write {ALL}"
 
 
 @dataclass
@@ -42,6 +42,9 @@ class Told:
 
     updates: list[AccountUpdate] = field(default_factory=list)
     well: bool = True
+
+    async def now(self, rule_day: int) -> int:
+        return midnight(rule_day)
 
     async def send(self, update: AccountUpdate) -> Sent:
         self.updates.append(update)
@@ -154,17 +157,16 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=300)
     parser.add_argument("--days", type=int, default=92)
     parser.add_argument("--reports", type=Path)
+    parser.add_argument("--rate", type=int, default=1_000)
     parser.add_argument("--tokens", action="store_true", help="ask for tokens, see above")
     asked = parser.parse_args()
     store = asyncio.run(filled_store(accounts=asked.accounts, days=asked.days))
     tokens = Tokens(TOKENS if asked.tokens else "")
-    serving = Serving(store=store, tokens=tokens, letters=LETTERS, updates=Told(), reports=asked.reports)
+    serving = Serving(store=store, tokens=tokens, letters=LETTERS, updates=Told(), reports=asked.reports, rate=asked.rate)
     with served(serving, asked.port) as address:
         print(address, flush=True)  # noqa: T201 - a program
-        try:
+        with suppress(KeyboardInterrupt):
             threading.Event().wait()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":

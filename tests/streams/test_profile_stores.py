@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from engagement.days import iso_day, iso_instant, midnight
 from engagement.errors import Refused
 from streams.profiles.memory import MemoryStore
+from streams.profiles.redis_store import RedisStore
 from streams.profiles.store import (
     KEPT_CHANGES,
     KEPT_CHANGES_OF_PARTITION,
@@ -45,11 +47,13 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "redis"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[ProfileStore]:
     """An empty one."""
-    assert request.param == "memory"
-    store = MemoryStore()
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    store = RedisStore(Redis.from_url(request.getfixturevalue("redis_url")), request.getfixturevalue("prefix"))
     yield store
     await store.aclose()
 
@@ -69,6 +73,23 @@ async def test_an_empty_store_knows_nothing(store):
     assert await store.accounts_of(0, "", 10) == ()
     assert await store.find(Query()) == Page(accounts=(), next=None)
     assert await store.overview() == Overview(accounts=0, rungs={}, segments={}, owners={}, moves={})
+
+
+async def test_a_store_that_is_cleared_knows_nothing_and_can_be_filled_again(store):
+    async def told() -> list[object]:
+        return [await store.overview(), await store.find(Query()), await store.places(), await store.marks(), await store.first_changes()]
+
+    empty = await told()
+    for _ in range(2):
+        await fill(store, [an_account("acme.com", owner="ann"), an_account("beta.com", applied=2)])
+        await happen(store, [("acme.com", a_change(3))])
+        await feed(store, CONTACTS, contacts={"p1": b"row"}, mark=Mark(rule_day=DAY, rulebook="v1"), rulebooks={"v1": "text"})
+        full = await told()
+        assert len(await store.timeline("acme.com")) == 1
+        await store.clear()
+        assert await told() == empty
+        assert [await store.timeline("acme.com"), await store.contacts(["p1"]), await store.rulebook("v1")] == [(), {}, None]
+    assert full[0].accounts == 2
 
 
 async def test_a_batch_moves_the_place_of_its_source_and_no_other(store):

@@ -1,0 +1,310 @@
+"""Keeps a store of profiles as Kafka says: every account, its tier changes, and who its people are.
+
+The store knows how far it has read, and its word counts, not the group's offsets. So there is one remedy for whatever is odd: to open
+all sources anew, from where the store stands then. That is done when the group deals out partitions, when the store stands elsewhere than
+thought (it was flushed, or another projector wrote) or did not answer, and when Kafka has other records than before.
+
+An environment made anew under the same prefix is known by the instant at which Kafka got its first record (`Mark.born`); a topic that was
+cut off, by ending before the store's place. Either way nothing that is kept can be trusted, and the store is cleared: what follows is the
+same as after a flush.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+
+from engagement.judging import Judge
+from engagement.machine import Record
+from streams.closing import close_client
+from streams.connection import Connection
+from streams.profiles import changelog
+from streams.profiles.metrics import ProjectorMetrics
+from streams.profiles.outage import Outage
+from streams.profiles.sources import ACCOUNTS, SOURCES, Accounts, Changes, ContactLists, Source
+from streams.profiles.store import Batch, Displaced, ProfileStore, StoreUnavailable
+from streams.reading import FETCH_BYTES, reader
+from streams.topics import Environment
+
+log = logging.getLogger("mqa.projector")
+
+FETCH_RECORDS = 2_000
+"""Of one round: rows that are superseded within it are never made into profiles."""
+
+POLL_SECONDS = 0.2
+LOOK_SECONDS = 1.0
+"""How often it is seen whether the store still stands where it stood, and Kafka's topics still reach there."""
+
+REFRESH_ACCOUNTS = 200
+"""Profiles that are looked at between two rounds, when all of a partition are to be made anew."""
+
+HOUR_MS = 3_600_000
+
+
+class Projector:
+    """Projects until it is cancelled. Others may run beside it; each source is then read by one of them."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        environment: Environment,
+        store: ProfileStore,
+        metrics: ProjectorMetrics,
+        *,
+        partitions: int,
+        shares: bool,
+        session_timeout: float = 10.0,
+    ) -> None:
+        """``partitions``: how many the environment has. ``shares`` them with others of the group; else it reads all, in no group.
+
+        ``session_timeout``: seconds until others take over from one that was killed.
+        """
+        self._connection, self._environment, self._store, self._metrics = connection, environment, store, metrics
+        self._partitions, self._shares, self._session_timeout = partitions, shares, session_timeout
+        self._sources: dict[TopicPartition, Source] = {}
+        self._is_open = False
+        self._dealt = 0  # how often the group dealt out partitions
+        self._looked = 0.0
+        self._committed: dict[TopicPartition, int] = {}
+        self._said_foreign: set[str] = set()
+        self._ends_of: AIOKafkaConsumer | None = None
+        self.store_outage = Outage("the store of profiles")
+        self.kafka_outage = Outage("Kafka")
+        metrics.expected.set(partitions)
+
+    async def run(self) -> None:
+        """Project. Waits for whoever does not answer; raises `Refused` for what this version cannot read, and errors of Kafka that stay."""
+        while True:
+            try:
+                async with self._consumer() as consumer, reader(self._connection, fetch_bytes=changelog.FETCH_BYTES) as beside:
+                    self._ends_of = beside
+                    while True:
+                        await self._round(consumer, beside)
+            except (KafkaError, OSError) as error:
+                if not _may_pass(error):
+                    raise
+                await asyncio.sleep(self.kafka_outage.failed(error))
+            finally:
+                self._ends_of = None
+                self._close()
+
+    @property
+    def complaint(self) -> str | None:
+        """Why the store is not being kept up to date; None where it is."""
+        for who, outage in (("the store", self.store_outage), ("Kafka", self.kafka_outage)):
+            if outage.seconds:
+                return f"{who} has not answered for {outage.seconds:.0f} s"
+        return None if self._is_open else "sources are not opened yet"
+
+    async def observe(self) -> None:
+        """Set the gauges to what holds now."""
+        accounts = [source for source in self._sources.values() if isinstance(source, Accounts)]
+        metrics = self._metrics
+        metrics.store_outage.set(self.store_outage.seconds)
+        metrics.kafka_outage.set(self.kafka_outage.seconds)
+        metrics.partitions.set(len(accounts))
+        metrics.complete.set(sum(source.awaits is None for source in accounts))
+        metrics.stale.set(sum(source.is_stale for source in accounts))
+        metrics.progress.clear()
+        for source in accounts:
+            metrics.progress.labels(source.partition.partition).set(source.progress)
+        places = {partition: source.place for partition, source in self._sources.items()}
+        ends = await self._ends(places)
+        metrics.lag.clear()
+        for partition, end in ends.items():
+            metrics.lag.labels(self._environment.short(partition.topic), partition.partition).set(max(0, end - places[partition]))
+
+    async def _ends(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Ask where they end; nothing where there is nobody who says it in time."""
+        consumer = self._ends_of
+        if consumer is None or not partitions:
+            return {}
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return dict(await consumer.end_offsets(list(partitions)))
+        except (KafkaError, TimeoutError):
+            return {}
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        topics = [self._environment.topic(short) for short in SOURCES]
+        group = f"{self._environment.prefix}mqa-projector" if self._shares else None
+        consumer = self._connection.consumer(
+            group_id=group,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=100,
+            session_timeout_ms=int(self._session_timeout * 1_000),
+            heartbeat_interval_ms=int(self._session_timeout * 200),
+            max_poll_interval_ms=HOUR_MS,  # nothing is polled while the store is away
+        )
+        try:
+            if self._shares:
+                consumer.subscribe(topics, listener=_Dealt(self))
+            await consumer.start()
+            if not self._shares:
+                consumer.assign([TopicPartition(topic, number) for topic in topics for number in range(self._partitions)])
+            yield consumer
+        finally:
+            await close_client(consumer.stop())
+
+    async def _round(self, consumer: AIOKafkaConsumer, beside: AIOKafkaConsumer) -> None:
+        try:
+            if not self._is_open:
+                await self._open(consumer, beside)
+            elif monotonic() - self._looked > LOOK_SECONDS:
+                await self._look(consumer)
+            is_busy = any(isinstance(source, Accounts) and source.is_stale for source in self._sources.values())
+            fetched = await consumer.getmany(timeout_ms=0 if is_busy else int(POLL_SECONDS * 1_000), max_records=FETCH_RECORDS)
+            if self._is_open:
+                await self._project(consumer, fetched)
+                await self._refresh()
+            self.store_outage.over()
+        except StoreUnavailable as error:
+            self._close()
+            await asyncio.sleep(self.store_outage.failed(error))
+        except Displaced as displaced:
+            log.info("%s: opening all sources anew", displaced)
+            self._close()
+        except IllegalStateError:
+            self._close()  # partitions were dealt out anew meanwhile
+
+    def dealt(self) -> None:
+        """The group deals out partitions."""
+        self._dealt += 1
+        self._close()
+
+    def _close(self) -> None:
+        self._sources, self._is_open = {}, False
+
+    async def _open(self, consumer: AIOKafkaConsumer, beside: AIOKafkaConsumer) -> None:
+        """Begin to read what is assigned from where the store stands."""
+        assigned, dealt = consumer.assignment(), self._dealt
+        if self._shares and not dealt:
+            return  # not a member yet
+        places, marks = await self._store.places(), await self._store.marks()
+        self.store_outage.over()
+        begins, ends = await beside.beginning_offsets(assigned), await beside.end_offsets(assigned)
+        states = [partition for partition in assigned if self._environment.short(partition.topic) == ACCOUNTS]
+        births, positions = await changelog.births(beside, states), await changelog.positions(beside, states)
+        self.kafka_outage.over()
+
+        async def find_rulebook(version: str) -> tuple[Judge, str]:
+            return await changelog.rulebook_of(beside, self._environment, version)
+
+        sources: dict[TopicPartition, Source] = {}
+        for partition in sorted(assigned):
+            short = self._environment.short(partition.topic)
+            place = places.get(f"{short}/{partition.partition}", 0)
+            where = {"place": place, "first": begins[partition], "end": ends[partition]}
+            kept = marks.get(partition.partition)
+            is_another = short == ACCOUNTS and kept is not None and kept.born != births.get(partition)
+            if is_another or place > ends[partition]:
+                log.warning("%s/%d is not what the store has read: it is filled anew", partition.topic, partition.partition)
+                await self._store.clear()
+                return
+            if short == ACCOUNTS:
+                sources[partition] = Accounts(
+                    partition,
+                    **where,
+                    kept=kept,
+                    position=positions.get(partition),
+                    born=births.get(partition),
+                    find_rulebook=find_rulebook,
+                )
+            else:
+                sources[partition] = (Changes if short == Changes.short else ContactLists)(partition, **where)
+        await self._store.take([batch for source in sources.values() if isinstance(source, Accounts) for batch in await source.open()])
+        if dealt != self._dealt:
+            return
+        for partition, source in sources.items():  # and no await from here on
+            consumer.seek(partition, max(source.place, begins[partition]))
+        self._sources, self._is_open, self._looked = sources, True, monotonic()
+        self._metrics.reopened.inc()
+
+    async def _look(self, consumer: AIOKafkaConsumer) -> None:
+        """See whether all stand where they stood, and tell the group."""
+        self._looked = monotonic()
+        sources = dict(self._sources)
+        places = await self._store.places()
+        ends = await consumer.end_offsets(list(sources)) if sources else {}
+        self.kafka_outage.over()
+        for partition, source in sources.items():
+            if places.get(source.name, 0) != source.place:
+                raise Displaced(source.name, places.get(source.name, 0))
+            if ends[partition] < source.place:
+                raise Displaced(source.name, ends[partition])
+        read = {partition: source.place for partition, source in sources.items()}
+        if self._shares and read != self._committed:
+            try:
+                await consumer.commit({partition: OffsetAndMetadata(place, "") for partition, place in read.items()})
+            except CommitFailedError:
+                return  # others read them now
+            self._committed = read
+
+    async def _project(self, consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        stops: dict[TopicPartition, int] = {}
+        sources = self._sources  # others, and none, once the group has dealt out partitions anew
+        for partition, source in sources.items():
+            records = fetched.get(partition, ())
+            if records and records[0].offset < source.place:
+                raise Displaced(source.name, records[0].offset)  # the topic does not reach there: it is read from its beginning
+            if records or source.awaits is not None:
+                position = await consumer.position(partition)  # behind markers of transactions
+                if records or (source.awaits is not None and position >= source.awaits):
+                    stops[partition] = position
+        made: dict[TopicPartition, list[Batch]] = {}
+        for partition, stop in stops.items():
+            made[partition] = await sources[partition].batches(fetched.get(partition, ()), stop)
+        await self._store.take([batch for batches in made.values() for batch in batches])
+        for partition, batches in made.items():
+            if not batches:  # by which rules accounts are judged is not known yet
+                return self._close()
+            self._taken(sources[partition], fetched.get(partition, ()), batches, stops[partition])
+        return None
+
+    def _taken(self, source: Source, records: Sequence[Record], batches: Sequence[Batch], stop: int) -> None:
+        source.taken(stop)
+        self._metrics.records.labels(source.short).inc(len(records))
+        self._metrics.accounts.inc(sum(len(batch.accounts) for batch in batches))
+        if source.foreign:
+            if source.short not in self._said_foreign:
+                self._said_foreign.add(source.short)
+                log.warning("%s holds records that are none of ours; they are left out, and counted", source.partition.topic)
+            self._metrics.foreign.labels(source.short).inc(source.foreign)
+            source.foreign = 0
+
+    async def _refresh(self) -> None:
+        """Make some profiles anew, of one partition."""
+        source = next((each for each in self._sources.values() if isinstance(each, Accounts) and each.is_stale), None)
+        if source is None:
+            return
+        number = source.partition.partition
+        accounts, mark = await source.renewed(await self._store.accounts_of(number, source.cursor, REFRESH_ACCOUNTS))
+        if accounts or mark is not None:
+            await self._store.refresh(number, accounts, mark)
+        self._metrics.refreshed.inc(len(accounts))
+
+
+class _Dealt(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Tells the projector."""
+
+    def __init__(self, projector: Projector) -> None:
+        self._projector = projector
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002 - aiokafka's signature
+        self._projector.dealt()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:  # noqa: ARG002 - as above
+        self._projector.dealt()
+
+
+def _may_pass(error: Exception) -> bool:
+    return not isinstance(error, KafkaError) or error.retriable or isinstance(error, KafkaTimeoutError)
