@@ -31,8 +31,17 @@ function filled(element, { on = {}, ...attributes }, children) {
  */
 export function table(caption, columns, rows, { foot = null, id = null, isWide = false, isCaptionSpoken = false } = {}) {
   const cell = (column, row, index) =>
-    el(index === 0 ? "th" : "td", { scope: index === 0 ? "row" : null, class: column.number ? "number" : column.isLong ? "long" : null, "data-label": column.head }, column.cell(row));
-  const line = (row) => el("tr", {}, columns.map((column, index) => cell(column, row, index)));
+    el(
+      index === 0 ? "th" : "td",
+      { scope: index === 0 ? "row" : null, class: column.number ? "number" : column.isLong ? "long" : null, "data-label": column.head },
+      column.cell(row),
+    );
+  const line = (row) =>
+    el(
+      "tr",
+      {},
+      columns.map((column, index) => cell(column, row, index)),
+    );
   const head = (column) => el("th", { scope: "col", class: column.number ? "number" : null }, column.head);
   return el(
     "table",
@@ -44,6 +53,11 @@ export function table(caption, columns, rows, { foot = null, id = null, isWide =
   );
 }
 
+/** What is there when somebody asks for it, and stays unfolded while the page is read anew. */
+export function folded(id, summary, ...children) {
+  return el("details", { id }, el("summary", {}, summary), children);
+}
+
 /** What only a screen reader says. */
 export function spoken(text) {
   return el("span", { class: "hidden" }, text);
@@ -53,7 +67,9 @@ export function spoken(text) {
 export function keeping(place, fill) {
   const focused = place.contains(document.activeElement) ? document.activeElement.id : "";
   const open = [...place.querySelectorAll("details[open][id]")].map((each) => each.id);
-  const sliders = [...place.querySelectorAll("input[type=range][id]")].filter((each) => each.value !== each.max).map((each) => [each.id, each.value]);
+  const sliders = [...place.querySelectorAll("input[type=range][id]")]
+    .filter((each) => each.value !== each.max)
+    .map((each) => [each.id, each.value]);
   fill();
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   for (const [id, value] of sliders) {

@@ -6,7 +6,14 @@ import { rememberScroll, restoreScroll } from "./scroll.js";
 import { showStatus, showTrouble } from "./status.js";
 
 const PAUSE = 15_000; // ms
-const VIEWS = { "": "overview", accounts: "accounts", account: "account", "dead-letters": "dead_letters", reports: "reports", token: "token" };
+const VIEWS = {
+  "": "overview",
+  accounts: "accounts",
+  account: "account",
+  "dead-letters": "dead_letters",
+  reports: "reports",
+  token: "token",
+};
 
 const content = document.getElementById("content");
 let turn = 0; // which reading is the newest: an older one that answers late is dropped
@@ -69,8 +76,9 @@ async function fail(problem, { isGentle, hash, route }) {
   const isOut = problem.status === 0 || problem.status >= 500 || problem.status === 429;
   if (problem.status === 401 || problem.status === 403) {
     const { tokenForm } = await import("./token.js");
-    const had = token.get() === null ? "" : "The token of this tab does not do. ";
-    content.replaceChildren(tokenForm(`${had}${problem.message}`, show));
+    const why =
+      token.get() === null ? "What is shown here is for people who have a token." : `The token of this tab does not do: ${problem.message}`;
+    content.replaceChildren(tokenForm(why, show));
     showTrouble(null);
   } else if (isOut && isGentle && shown.said !== null) {
     showTrouble(problem, shown.at);
@@ -80,7 +88,11 @@ async function fail(problem, { isGentle, hash, route }) {
     content.replaceChildren(el("h1", { tabindex: "-1" }, "Nothing to show yet"), el("p", {}, "This page tries again by itself."));
   } else {
     showTrouble(null);
-    content.replaceChildren(el("h1", { tabindex: "-1" }, "Not found"), el("p", {}, problem.message), el("p", {}, el("a", { href: "#/accounts" }, "All accounts")));
+    content.replaceChildren(
+      el("h1", { tabindex: "-1" }, "Not found"),
+      el("p", {}, problem.message),
+      el("p", {}, el("a", { href: "#/accounts" }, "All accounts")),
+    );
   }
   arrive(route, hash, null);
 }

@@ -7,7 +7,9 @@ let entry = null;
 export function rememberScroll() {
   history.scrollRestoration = "manual";
   addEventListener("scroll", () => entry === null || heights.set(entry, scrollY), { passive: true });
-  addEventListener("hashchange", () => { entry = null; });
+  addEventListener("hashchange", () => {
+    entry = null;
+  });
 }
 
 /** Scroll to where the reader was when they come back to an address, else to the top. */

@@ -16,7 +16,7 @@ export function tokenForm(why, go) {
     { class: "token", on: { submit } },
     el("h1", { tabindex: "-1" }, "Token"),
     el("p", {}, why),
-    el("p", {}, "Whoever runs mqa makes one by ", el("code", {}, "mqa serve token"), ". It stays in this tab, and goes with it."),
+    el("p", {}, "Whoever runs this server makes one by ", el("code", {}, "mqa serve token"), ". It stays in this tab, and goes with it."),
     el("label", { for: "token" }, "Token"),
     field,
     el("button", {}, "Go on"),

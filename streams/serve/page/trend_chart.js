@@ -1,8 +1,8 @@
 // An account's score over time, by kind, with its tier changes marked and what pushed it.
 
-import { el, svg, table } from "./dom.js";
+import { el, folded, svg, table } from "./dom.js";
 import { addMarks } from "./trend_marks.js";
-import { grouped, plain, points, several } from "./words.js";
+import { grouped, plain, points } from "./words.js";
 
 const MOST_KINDS = 7; // colours that can be told apart; what is beyond goes together
 const REST = "other kinds";
@@ -16,7 +16,14 @@ export function trendChart(days, changes) {
   const moved = Map.groupBy(changes, (change) => change.effective_at.slice(0, 10));
   const picture = svg("svg", { class: "trend", height: HEIGHT, "aria-hidden": "true" });
   const told = el("div", { class: "told" }); // the slider says it to a screen reader
-  const slider = el("input", { type: "range", id: "trend-day", min: 0, max: days.length - 1, value: days.length - 1, "aria-label": "Day to explain" });
+  const slider = el("input", {
+    type: "range",
+    id: "trend-day",
+    min: 0,
+    max: days.length - 1,
+    value: days.length - 1,
+    "aria-label": "Day to explain",
+  });
   let chart = null;
   const tell = () => {
     const index = Number(slider.value);
@@ -46,7 +53,10 @@ function kindsOf(days) {
   for (const day of days) {
     for (const [kind, earned] of Object.entries(day.points)) totals.set(kind, (totals.get(kind) ?? 0) + earned);
   }
-  const sorted = [...totals].filter(([, total]) => total > 0).sort(([, one], [, other]) => other - one).map(([kind]) => kind);
+  const sorted = [...totals]
+    .filter(([, total]) => total > 0)
+    .sort(([, one], [, other]) => other - one)
+    .map(([kind]) => kind);
   return sorted.length > MOST_KINDS ? [...sorted.slice(0, MOST_KINDS - 1), REST] : sorted;
 }
 
@@ -79,7 +89,12 @@ function drawn(picture, days, kinds, moved) {
   });
   const pointer = svg("rect", { class: "pointer", y: ROOM.top, width: Math.max(step - gap, 2), height: inner.height });
   picture.replaceChildren(...grid.flat(), pointer, ...bars);
-  addMarks(picture, days, moved, { x: (index) => x(index) + step / 2, top: ROOM.top, bottom: HEIGHT - ROOM.bottom, right: width - ROOM.right });
+  addMarks(picture, days, moved, {
+    x: (index) => x(index) + step / 2,
+    top: ROOM.top,
+    bottom: HEIGHT - ROOM.bottom,
+    right: width - ROOM.right,
+  });
   return {
     indexAt: (offset) => Math.min(days.length - 1, Math.max(0, Math.floor((offset - ROOM.left) / step))),
     point: (index) => pointer.setAttribute("x", x(index)),
@@ -102,7 +117,15 @@ function toldOf(days, index, changes, kinds) {
   const grown = before === undefined ? 0 : day.score - before.score;
   const sign = grown > 0 ? "+" : "";
   const difference = before === undefined || grown === 0 ? "" : ` (${sign}${points(grown)})`;
-  const lines = [el("p", {}, el("b", {}, day.day), `: ${points(day.score)} points${difference}`, changes.map((change) => el("span", { class: "badge" }, `${change.direction === "promotion" ? "▲" : "▼"} ${plain(change.to)}`)))];
+  const lines = [
+    el(
+      "p",
+      {},
+      el("b", {}, day.day),
+      `: ${points(day.score)} points${difference}`,
+      changes.map((change) => el("span", { class: "badge" }, `${change.direction === "promotion" ? "▲" : "▼"} ${plain(change.to)}`)),
+    ),
+  ];
   lines.push(el("p", {}, pushedBy(day)));
   const parts = partsOf(day, kinds).filter(([, earned]) => earned > 0);
   lines.push(el("p", { class: "quiet" }, parts.map(([kind, earned]) => `${plain(kind)} ${points(earned)}`).join(", ")));
@@ -111,7 +134,11 @@ function toldOf(days, index, changes, kinds) {
 
 function pushedBy(day) {
   const signals = Object.entries(day.signals).sort(([, one], [, other]) => other - one);
-  return signals.length ? `Came in: ${signals.map(([kind, count]) => several(count, plain(kind), plain(kind))).join(", ")}` : "Nothing came in.";
+  return signals.length ? `Came in: ${signals.map(cameIn).join(", ")}` : "Nothing came in.";
+}
+
+function cameIn([kind, count]) {
+  return `${plain(kind)} (${grouped(count)})`;
 }
 
 function legend(kinds) {
@@ -125,9 +152,17 @@ function asTable(days, moved) {
     { head: "Day", cell: ({ day }) => day },
     { head: "Points", number: true, cell: ({ score }) => points(score) },
     { head: "Tier changes", cell: told },
-    { head: "Came in", cell: ({ signals }) => Object.entries(signals).map(([kind, count]) => several(count, plain(kind), plain(kind))).join(", ") },
+    { head: "Came in", cell: ({ signals }) => Object.entries(signals).map(cameIn).join(", ") },
   ];
-  return el("details", { id: "trend-table" }, el("summary", {}, "The same as a table"), el("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Score by day" }, table("Score by day", columns, [...days].reverse(), { isCaptionSpoken: true })));
+  return folded(
+    "trend-table",
+    "The same as a table",
+    el(
+      "div",
+      { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Score by day" },
+      table("Score by day", columns, [...days].reverse(), { isCaptionSpoken: true }),
+    ),
+  );
 }
 
 /** Which colour a kind has in the chart of these days. */

@@ -12,7 +12,10 @@ export function addMarks(picture, days, moved, { x, top, bottom, right }) {
   days.forEach(({ day }, index) => {
     if (!day.endsWith("-01")) return;
     const text = day.slice(5, 7) === "01" ? `${MONTHS[0]} ${day.slice(0, 4)}` : MONTHS[Number(day.slice(5, 7)) - 1];
-    picture.append(svg("line", { class: "month", x1: x(index), x2: x(index), y1: bottom, y2: bottom + 5 }), label(text, x(index), bottom + 17, right));
+    picture.append(
+      svg("line", { class: "month", x1: x(index), x2: x(index), y1: bottom, y2: bottom + 5 }),
+      label(text, x(index), bottom + 17, right),
+    );
   });
   const free = Array(ROWS).fill(-Infinity); // up to where each row is taken
   days.forEach(({ day }, index) => {

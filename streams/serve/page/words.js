@@ -62,17 +62,22 @@ export function told(value) {
 }
 
 function amount(value) {
-  for (const [size, suffix] of [[1e9, "G"], [1e6, "M"]]) {
+  for (const [size, suffix] of [
+    [1e9, "G"],
+    [1e6, "M"],
+  ]) {
     if (value >= size && value % (size / 10) === 0) return `${value / size}${suffix}`;
   }
-  return String(value);
+  return value < 10_000 || !Number.isInteger(value) ? String(value) : grouped(value); // a year stays a year
 }
 
 /** One line on why a tier change came. */
 export function why(change) {
   switch (change.reason) {
     case "silence":
-      return change.direction === "demotion" ? `nothing new came: ${points(change.score)} points are left` : `by the passing of time, with ${points(change.score)} points`;
+      return change.direction === "demotion"
+        ? `nothing new came: ${points(change.score)} points are left`
+        : `by the passing of time, with ${points(change.score)} points`;
     case "suppression":
       return "suppressed: it is to stay out";
     case "pin":
@@ -92,7 +97,9 @@ export function why(change) {
 
 function pinned(pin) {
   if (pin === null) return "a pin was taken off";
-  return `pinned by ${pin.author ?? "somebody"}${pin.reason === null ? "" : `: ${pin.reason}`}${pin.until === null ? "" : ` (until ${pin.until})`}`;
+  const because = pin.reason === null ? "" : `: ${pin.reason}`;
+  const end = pin.until === null ? "" : ` (until ${pin.until})`;
+  return `pinned by ${pin.author ?? "somebody"}${because}${end}`;
 }
 
 function earned(change) {

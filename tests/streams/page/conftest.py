@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from engagement.account import decode
 from engagement.contacts import ContactRow
@@ -107,17 +107,31 @@ def browser(site: Site) -> Iterator[Browser]:  # noqa: ARG001 - after it: playwr
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """A tab of its own, at a desktop's size; the test fails where the page had an error, opened a dialog, or broke its policy."""
+@pytest.fixture(scope="module")
+def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
+    """What the tabs of one file share: a desktop's size, and what was loaded once."""
     context = browser.new_context(viewport=DESKTOP, base_url=site.address)
     context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A tab of its own; the test fails where the page had an error, opened a dialog, or broke its policy."""
     page = context.new_page()
     page.add_init_script(NOTICE)
     wrong = watch(page)
     yield page
-    context.close()
+    page.close()
     assert wrong == []
+
+
+def open_view(page: Page, place: str) -> None:
+    """Open a view as if by a link from elsewhere, and wait until it stands."""
+    page.goto("about:blank")
+    page.goto(f"/{place}")
+    expect(page.locator("main h1")).to_be_visible()
 
 
 def watch(page: Page) -> list[str]:

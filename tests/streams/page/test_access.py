@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.streams.page.conftest import DESKTOP, PHONE, Site, watch
+from tests.streams.page.conftest import DESKTOP, PHONE, Site, open_view, watch
 
 VIEWS = ("#/", "#/accounts", "#/accounts/harbourpay.example", "#/dead-letters", "#/reports?name=stricter.html", "#/token")
 ENOUGH = 4.5  # contrast of text, WCAG 2 AA
@@ -52,11 +52,6 @@ CUT_OFF = """
 """
 
 
-def settled(page: Page) -> None:
-    expect(page.locator("main h1")).to_be_visible()
-    expect(page.get_by_role("status")).not_to_be_empty()
-
-
 @pytest.fixture(params=["light", "dark"])
 def coloured(browser: Browser, site: Site, request: pytest.FixtureRequest) -> Iterator[Page]:
     scheme: Literal["light", "dark"] = request.param
@@ -67,8 +62,7 @@ def coloured(browser: Browser, site: Site, request: pytest.FixtureRequest) -> It
 
 def test_every_text_stands_out_enough_in_light_and_in_dark(coloured: Page):
     for view in VIEWS:
-        coloured.goto(f"/{view}")
-        settled(coloured)
+        open_view(coloured, view)
         assert coloured.evaluate(TOO_FAINT, ENOUGH) == [], view
 
 
@@ -85,8 +79,7 @@ def test_no_view_is_wider_than_a_phone(browser: Browser, site: Site):
     page = context.new_page()
     wrong = watch(page)
     for view in VIEWS:
-        page.goto(f"/{view}")
-        settled(page)
+        open_view(page, view)
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"], view
         assert page.evaluate(CUT_OFF) == [], view
     context.close()
@@ -105,8 +98,7 @@ def test_on_a_phone_an_account_of_the_list_is_a_card_with_its_labels(browser: Br
 
 
 def test_everything_can_be_reached_by_keyboard(page: Page):
-    page.goto("/")
-    settled(page)
+    open_view(page, "#/")
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to the content")
     page.keyboard.press("Enter")
@@ -127,8 +119,7 @@ def test_everything_can_be_reached_by_keyboard(page: Page):
 
 
 def test_what_has_the_focus_is_outlined(page: Page):
-    page.goto("/")
-    settled(page)
+    open_view(page, "#/")
     for _ in range(4):
         page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_css("outline-style", "solid")
@@ -147,8 +138,7 @@ def test_choosing_by_keyboard_keeps_the_focus_where_it_was(page: Page):
 
 def test_every_table_says_what_it_is_of_and_every_row_names_itself(page: Page):
     for view in VIEWS:
-        page.goto(f"/{view}")
-        settled(page)
+        open_view(page, view)
         tables = page.locator("main table")
         for table in tables.all():
             expect(table.locator("caption")).not_to_be_empty()
@@ -159,8 +149,7 @@ def test_every_table_says_what_it_is_of_and_every_row_names_itself(page: Page):
 def test_the_first_view_is_small(page: Page):
     sizes: list[int] = []
     page.on("response", lambda answer: sizes.append(len(answer.body())) if "/api/" not in answer.url else None)
-    page.goto("/")
-    settled(page)
+    open_view(page, "#/")
     page.wait_for_load_state("networkidle")
     assert 0 < sum(sizes) < FIRST_VIEW
 
@@ -171,8 +160,6 @@ def test_nothing_jumps_while_a_view_comes(page: Page):
         ".observe({ type: 'layout-shift', buffered: true })"
     )
     for view in VIEWS:
-        page.goto("about:blank")
-        page.goto(f"/{view}")
-        settled(page)
+        open_view(page, view)
         page.wait_for_load_state("networkidle")
         assert sum(page.evaluate("window.shifts")) < 0.02, view

@@ -99,7 +99,7 @@ def test_nothing_is_read_while_nobody_looks(page: Page):
 
 def test_a_guarded_page_asks_for_a_token_and_goes_on_where_one_wanted_to(page: Page, site: Site):
     page.goto(f"{site.guarded}/#/accounts?tier=tier_2")
-    expect(page.locator("main")).to_contain_text("needs a token with the scope read")
+    expect(page.locator("main")).to_contain_text("for people who have a token")
     page.get_by_label("Token", exact=True).fill("not-one-of-the-tokens")
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_contain_text("The token of this tab does not do")

@@ -7,16 +7,25 @@ import { plain, shortPerson } from "../words.js";
 /** Buttons for those who may. */
 export function actions(explanation, { ladders }) {
   const known = explanation.people.known.map(({ person }) => person);
-  const all = [pinning(ladders), ...unpinning(explanation), suppressing, explanation.suppressed !== null && letting, disposing, known.length > 0 && retracting(known, explanation.contacts)].filter(Boolean);
-  const button = (action, number) => el("button", { type: "button", id: `action-${number}`, on: { click: () => ask(action, explanation.account) } }, `${action.name} …`);
+  const all = [
+    pinning(ladders),
+    ...unpinning(explanation),
+    explanation.suppressed === null ? suppressing : letting,
+    disposing,
+    known.length > 0 && retracting(known, explanation.contacts),
+  ].filter(Boolean);
+  const button = (action, number) =>
+    el("button", { type: "button", id: `action-${number}`, on: { click: () => ask(action, explanation.account) } }, `${action.name} …`);
   return el("section", { class: "actions" }, el("h2", {}, "Decide by hand"), el("p", {}, all.map(button)));
 }
 
 function pinning(ladders) {
-  const rungs = ladders.flatMap(({ ladder, rungs: names }) => names.map(({ rung }) => [`${ladder}/${rung}`, `${plain(ladder)}: ${plain(rung)}`]));
+  const rungs = ladders.flatMap(({ ladder, rungs: names }) =>
+    names.map(({ rung }) => [`${ladder}/${rung}`, `${plain(ladder)}: ${plain(rung)}`]),
+  );
   return {
     name: "Pin",
-    says: "It stands on this rung, whatever the numbers say, through the day you name.",
+    says: "It stands on this rung, whatever the numbers say, until the day you name or until the pin is taken off.",
     fields: [choice("rung", "Rung", rungs), dated("until", "Until, that day included (may be empty)"), reason],
     path: "pin",
     body: ({ rung, ...said }) => ({ ladder: rung.split("/")[0], rung: rung.slice(rung.indexOf("/") + 1), ...said }),
@@ -25,7 +34,13 @@ function pinning(ladders) {
 
 function unpinning({ standings }) {
   const pinned = standings.filter(({ pin }) => pin !== null);
-  return pinned.map(({ ladder }) => ({ name: `Take the pin off ${plain(ladder)}`, says: "The numbers decide again where it stands.", fields: [], method: "DELETE", path: `pin/${ladder}` }));
+  return pinned.map(({ ladder }) => ({
+    name: `Take the pin off ${plain(ladder)}`,
+    says: "The numbers decide again where it stands.",
+    fields: [],
+    method: "DELETE",
+    path: `pin/${ladder}`,
+  }));
 }
 
 const reason = (id) => ({ name: "reason", label: "Reason (may be empty)", field: el("input", { id, name: "reason", maxlength: "4096" }) });
@@ -33,16 +48,35 @@ const reason = (id) => ({ name: "reason", label: "Reason (may be empty)", field:
 const suppressing = {
   name: "Suppress",
   says: "It falls to the bottom of every ladder and stays there until its relationship is told anew.",
-  fields: [choice("relationship", "Because it is", [["competitor", "a competitor"], ["partner", "a partner"], ["own_staff", "our own staff"]])],
+  fields: [
+    choice("relationship", "Because it is", [
+      ["competitor", "a competitor"],
+      ["partner", "a partner"],
+      ["own_staff", "our own staff"],
+    ]),
+  ],
   path: "suppression",
 };
 
-const letting = { name: "Suppress no more", says: "Nothing is said of its relationship any more: the numbers decide again where it stands.", fields: [], method: "DELETE", path: "suppression" };
+const letting = {
+  name: "Suppress no more",
+  says: "Nothing is said of its relationship any more: the numbers decide again where it stands.",
+  fields: [],
+  method: "DELETE",
+  path: "suppression",
+};
 
 const disposing = {
   name: "Tell what sales says",
   says: "What sales said of the account counts from now on.",
-  fields: [choice("status", "Sales has", [["accepted", "accepted it"], ["rejected", "rejected it"], ["recycled", "sent it back to marketing"]]), reason],
+  fields: [
+    choice("status", "Sales has", [
+      ["accepted", "accepted it"],
+      ["rejected", "rejected it"],
+      ["recycled", "sent it back to marketing"],
+    ]),
+    reason,
+  ],
   path: "disposition",
 };
 
@@ -57,7 +91,15 @@ function retracting(known, contacts) {
 }
 
 function choice(name, label, options) {
-  return (id) => ({ name, label, field: el("select", { id, name, required: true }, options.map(([value, text]) => el("option", { value }, text))) });
+  return (id) => ({
+    name,
+    label,
+    field: el(
+      "select",
+      { id, name, required: true },
+      [["", "choose …"], ...options].map(([value, text]) => el("option", { value }, text)),
+    ),
+  });
 }
 
 function dated(name, label) {
@@ -70,13 +112,20 @@ function ask({ name, says, fields, method = "POST", path, body = (said) => said 
   const answer = el("p", { role: "status" });
   const send = el("button", { class: "main" }, name);
   const close = el("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel");
-  const rows = fields.map((make, number) => make(`said-${number}`)).map(({ label, field }) => [el("label", { for: field.id }, label), field]);
+  const rows = fields
+    .map((make, number) => make(`said-${number}`))
+    .map(({ label, field }) => [el("label", { for: field.id }, label), field]);
   const submit = async (event) => {
     event.preventDefault();
     const said = Object.fromEntries([...new FormData(event.target)].filter(([, value]) => value !== ""));
     send.disabled = true;
     try {
-      const { id } = await write(method, `/api/v1/accounts/${encodeURIComponent(account)}/${path}`, method === "DELETE" ? null : body(said), key);
+      const { id } = await write(
+        method,
+        `/api/v1/accounts/${encodeURIComponent(account)}/${path}`,
+        method === "DELETE" ? null : body(said),
+        key,
+      );
       answer.textContent = `Sent as ${id}. It shows here once a worker has taken it, which is a matter of seconds.`;
       close.textContent = "Close";
     } catch (problem) {
@@ -84,7 +133,19 @@ function ask({ name, says, fields, method = "POST", path, body = (said) => said 
       send.disabled = false;
     }
   };
-  const dialog = el("dialog", { "aria-labelledby": "asked", on: { close: () => dialog.remove() } }, el("form", { on: { submit } }, el("h2", { id: "asked" }, `${name}: ${account}`), el("p", {}, says), rows, answer, el("p", { class: "buttons" }, send, close)));
+  const dialog = el(
+    "dialog",
+    { "aria-labelledby": "asked", on: { close: () => dialog.remove() } },
+    el(
+      "form",
+      { on: { submit } },
+      el("h2", { id: "asked" }, `${name}: ${account}`),
+      el("p", {}, says),
+      rows,
+      answer,
+      el("p", { class: "buttons" }, send, close),
+    ),
+  );
   document.body.append(dialog);
   dialog.showModal();
 }

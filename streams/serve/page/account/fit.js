@@ -1,6 +1,6 @@
 // Who the account is, and what it is interested in.
 
-import { el, spoken, table } from "../dom.js";
+import { el, folded, spoken, table } from "../dom.js";
 import { fitOf, grouped, plain, several, told } from "../words.js";
 
 const MARKS = { met: "✓", "not met": "✗", unknown: "?" };
@@ -21,15 +21,23 @@ function criteria({ criteria: all, known }) {
     { head: "Criterion", cell: ({ name }) => plain(name) },
     { head: "Asks for", cell: ({ asks }) => asks },
     { head: "Has", cell: ({ has }) => told(has) },
-    { head: "Answer", cell: ({ answer }) => el("span", { class: `answer ${answer.replace(" ", "-")}` }, el("span", { "aria-hidden": "true" }, `${MARKS[answer]} `), answer) },
+    {
+      head: "Answer",
+      cell: ({ answer }) =>
+        el("span", { class: `answer ${answer.replace(" ", "-")}` }, el("span", { "aria-hidden": "true" }, `${MARKS[answer]} `), answer),
+    },
     { head: "Weight", number: true, cell: ({ weight }) => grouped(weight) },
   ];
-  return [table("Fit by criterion", columns, all, { isWide: true }), known < 1000 && el("p", { class: "quiet" }, `${Math.trunc(known / 10)}% of the weights are known; the score is of these.`)];
+  return [
+    table("Fit by criterion", columns, all, { isWide: true }),
+    known < 1000 && el("p", { class: "quiet" }, `${Math.trunc(known / 10)}% of the weights are known; the score is of these.`),
+  ];
 }
 
 function valued({ value, expected_ltv, high, strategic }) {
   const parts = [`Value: ${value}`];
-  if (expected_ltv !== null) parts.push(`expected lifetime value ${grouped(expected_ltv)}${high === null ? "" : ` (high from ${grouped(high)} on)`}`);
+  if (expected_ltv !== null)
+    parts.push(`expected lifetime value ${grouped(expected_ltv)}${high === null ? "" : ` (high from ${grouped(high)} on)`}`);
   if (strategic !== null) parts.push(strategic ? "strategic" : "not strategic");
   return `${parts.join(", ")}.`;
 }
@@ -49,11 +57,22 @@ export function intentSection({ interests }) {
     el("h2", {}, "Intent by topic"),
     interests.length === 0 && el("p", {}, "No signal had a topic."),
     interests.length > 0 && topics("Signals by topic", interests.slice(0, AT_ONCE)),
-    interests.length > AT_ONCE && el("details", { id: "more-topics" }, el("summary", {}, several(interests.length - AT_ONCE, "more topic")), topics("Other topics", interests.slice(AT_ONCE))),
+    interests.length > AT_ONCE &&
+      folded("more-topics", several(interests.length - AT_ONCE, "more topic"), topics("Other topics", interests.slice(AT_ONCE))),
   );
 }
 
 function interest({ score, surges, unknown, surging_topics }) {
-  const number = score !== null ? `${score} of 100` : surging_topics !== null ? `${several(surging_topics.length, "topic surges", "topics surge")}` : null;
-  return [surges && el("strong", { class: "up" }, "▲", spoken(" "), " surges"), surges && number && ", ", number, number === null && el("span", { class: "quiet" }, unknown ?? "unknown")];
+  const number =
+    score !== null
+      ? `${score} of 100`
+      : surging_topics !== null
+        ? `${several(surging_topics.length, "topic surges", "topics surge")}`
+        : null;
+  return [
+    surges && el("strong", { class: "up" }, "▲", spoken(" "), " surges"),
+    surges && number && ", ",
+    number,
+    number === null && el("span", { class: "quiet" }, unknown ?? "unknown"),
+  ];
 }

@@ -1,6 +1,6 @@
 // Where an account stands on one ladder, what it lacks for the next rung, and when silence moves it.
 
-import { el, spoken } from "../dom.js";
+import { el, folded, spoken } from "../dom.js";
 import { plain, several } from "../words.js";
 
 const WAYS = 3; // shown at once
@@ -10,18 +10,29 @@ export function standingSection(standing, ladders, explanation) {
   return el(
     "section",
     {},
-    el("h2", {}, `${plain(standing.ladder)}: `.replace(/^./, (letter) => letter.toUpperCase()), plain(standing.rung)),
+    el(
+      "h2",
+      {},
+      `${plain(standing.ladder)}: `.replace(/^./, (letter) => letter.toUpperCase()),
+      plain(standing.rung),
+    ),
     track(rungs, standing),
     explanation.suppressed !== null && el("p", { class: "note" }, `Kept at the bottom because ${explanation.suppressed}.`),
     standing.pin !== null && pin(standing.pin),
     el("p", {}, outlook(standing, explanation.in_silence)),
-    standing.next === null ? el("p", {}, "It is on the highest rung.") : next(standing.next),
+    explanation.suppressed === null && (standing.next === null ? el("p", {}, "It is on the highest rung.") : next(standing.next)),
   );
 }
 
 function track(rungs, { rung, since }) {
   const at = rungs.indexOf(rung);
-  const name = (each, index) => el("li", { class: index < at ? "passed" : null, "aria-current": index === at ? "step" : null }, plain(each), index === at && since !== null && el("small", {}, ` since ${since}`));
+  const name = (each, index) =>
+    el(
+      "li",
+      { class: index < at ? "passed" : null, "aria-current": index === at ? "step" : null },
+      plain(each),
+      index === at && since !== null && el("small", {}, ` since ${since}`),
+    );
   return el("ol", { class: "track" }, rungs.map(name));
 }
 
@@ -29,7 +40,11 @@ function pin({ rung, computed, active, reason, author, until }) {
   const who = `Pinned to ${plain(rung)} by ${author ?? "somebody"}`;
   const because = reason === null ? "" : `: ${reason}`;
   const end = until === null ? "" : `, until ${until}`;
-  return el("p", { class: "note" }, `${who}${because}${end}. By its numbers it would be ${plain(computed)}.${active ? "" : " Suppression beats the pin."}`);
+  return el(
+    "p",
+    { class: "note" },
+    `${who}${because}${end}. By its numbers it would be ${plain(computed)}.${active ? "" : " Suppression beats the pin."}`,
+  );
 }
 
 function outlook({ ladder }, silence) {
@@ -47,7 +62,8 @@ function next({ rung, barred, ways }) {
     heading,
     ways.length > 1 && el("p", { class: "quiet" }, "Any one of these is enough; the nearest comes first."),
     el("ol", { class: "ways" }, items.slice(0, WAYS)),
-    items.length > WAYS && el("details", { id: `ways-${rung}` }, el("summary", {}, several(items.length - WAYS, "other way")), el("ol", { class: "ways", start: WAYS + 1 }, items.slice(WAYS))),
+    items.length > WAYS &&
+      folded(`ways-${rung}`, several(items.length - WAYS, "other way"), el("ol", { class: "ways", start: WAYS + 1 }, items.slice(WAYS))),
   ];
 }
 
@@ -55,6 +71,19 @@ function requirements({ missing, requirements: all }) {
   const asked = [...all].sort((one, other) => Number(one.met) - Number(other.met));
   return [
     el("b", {}, missing === 0 ? "Nothing is missing" : `${several(missing, "thing")} missing`),
-    el("ul", {}, asked.map((each) => el("li", { class: each.met ? "met" : "unmet" }, el("span", { "aria-hidden": "true" }, each.met ? "✓ " : "○ "), spoken(each.met ? "met: " : "missing: "), each.asks, el("span", { class: "quiet" }, ` – has ${each.has}${each.lacks === null ? "" : `, ${each.lacks} more needed`}`)))),
+    el(
+      "ul",
+      {},
+      asked.map((each) =>
+        el(
+          "li",
+          { class: each.met ? "met" : "unmet" },
+          el("span", { "aria-hidden": "true" }, each.met ? "✓ " : "○ "),
+          spoken(each.met ? "met: " : "missing: "),
+          each.asks,
+          el("span", { class: "quiet" }, ` – has ${each.has}${each.lacks === null ? "" : `, ${each.lacks} more needed`}`),
+        ),
+      ),
+    ),
   ];
 }

@@ -26,12 +26,35 @@ export function render({ explanation, trend, timeline }, _route, { overview, me 
     "article",
     { class: "account" },
     heading(explanation),
-    explanation.coarsened && el("p", { class: "note" }, "It has more people or topics than are kept one by one: the rest is counted together, so people and topics are approximate."),
-    el("section", { "aria-labelledby": "over-time" }, el("h2", { id: "over-time" }, "Score over time"), el("p", { class: "quiet" }, "As today's rules count it. Point at a day, or move the slider, to see what pushed it."), trendChart(days, timeline.changes), days.length > 0 && days[0].day < exact_from && el("p", { class: "quiet" }, `Before ${exact_from} the score was at least this: older signals are no longer kept.`)),
-    el("div", { class: "side-by-side" }, explanation.standings.map((standing) => standingSection(standing, overview.ladders, explanation))),
+    explanation.coarsened &&
+      el(
+        "p",
+        { class: "note" },
+        "It has more people or topics than are kept one by one: the rest is counted together, so people and topics are approximate.",
+      ),
+    el(
+      "section",
+      { "aria-labelledby": "over-time" },
+      el("h2", { id: "over-time" }, "Score over time"),
+      el("p", { class: "quiet" }, "As today's rules count it. Point at a day, or move the slider, to see what pushed it."),
+      trendChart(days, timeline.changes),
+      days.length > 0 &&
+        days[0].day < exact_from &&
+        el("p", { class: "quiet" }, `Before ${exact_from} the score was at least this: older signals are no longer kept.`),
+    ),
+    el(
+      "div",
+      { class: "side-by-side" },
+      explanation.standings.map((standing) => standingSection(standing, overview.ladders, explanation)),
+    ),
     el("div", { class: "side-by-side" }, scoreSection(explanation, layers(days)), peopleSection(explanation)),
     el("div", { class: "side-by-side" }, fitSection(explanation), intentSection(explanation)),
-    el("section", {}, el("h2", {}, "What happened"), timeline.changes.length ? changeList(timeline.changes, { isOfOne: true }) : el("p", {}, "No tier change so far.")),
+    el(
+      "section",
+      {},
+      el("h2", {}, "What happened"),
+      timeline.changes.length ? changeList(timeline.changes, { isOfOne: true }) : el("p", {}, "No tier change so far."),
+    ),
     me.writes && actions(explanation, overview),
   );
 }
@@ -47,7 +70,11 @@ function heading({ account, name, crm_id, owner, region, segments, cluster, sent
   ].filter(Boolean);
   return [
     el("h1", { tabindex: "-1" }, name ?? account),
-    el("dl", { class: "facts" }, facts.map(([term, text]) => el("div", {}, el("dt", {}, term), el("dd", {}, text)))),
+    el(
+      "dl",
+      { class: "facts" },
+      facts.map(([term, text]) => el("div", {}, el("dt", {}, term), el("dd", {}, text))),
+    ),
     el("p", { class: "gist" }, sentence),
   ];
 }

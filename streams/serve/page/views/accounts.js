@@ -36,39 +36,101 @@ export function render({ accounts, next }, { query }, { overview }) {
     {},
     accounts.length === 0 && el("p", {}, "No account matches all of these."),
     accounts.length > 0 && table(caption, columns(overview, accounts), accounts, { id: "accounts", isWide: true }),
-    el("p", { class: "pages" }, isLater && el("a", { href: addressWith(query, { after: null }) }, "First page"), next !== null && el("a", { href: addressWith(query, { after: next }), id: "next" }, `Next ${LIMIT}`)),
+    el(
+      "p",
+      { class: "pages" },
+      isLater && el("a", { href: addressWith(query, { after: null }) }, "First page"),
+      next !== null && el("a", { href: addressWith(query, { after: next }), id: "next" }, `Next ${LIMIT}`),
+    ),
   );
 }
 
 function columns({ ladders }, accounts) {
   return [
-    { head: "Account", cell: (of) => [el("a", { href: addressOf(of.account) }, of.name ?? of.account), of.name !== null && el("small", {}, of.account), of.suppressed && el("small", {}, "suppressed: stays out")] },
-    ...ladders.map(({ ladder }) => ({ head: sentenceCase(ladder), cell: (of) => [el("span", { class: "rung" }, plain(of.rungs[ladder])), of.pinned.includes(ladder) && el("small", {}, "pinned")] })),
+    {
+      head: "Account",
+      cell: (of) => [
+        el("a", { href: addressOf(of.account) }, of.name ?? of.account),
+        of.name !== null && el("small", {}, of.account),
+        of.suppressed && el("small", {}, "suppressed: stays out"),
+      ],
+    },
+    ...ladders.map(({ ladder }) => ({
+      head: sentenceCase(ladder),
+      cell: (of) => [el("span", { class: "rung" }, plain(of.rungs[ladder])), of.pinned.includes(ladder) && el("small", {}, "pinned")],
+    })),
     { head: "Score", number: true, cell: (of) => points(of.score) },
     { head: "People", number: true, cell: (of) => grouped(of.people) },
     { head: "Fit", cell: (of) => fitOf(of) },
     accounts.some(({ surges }) => surges.length > 0) && { head: "Surges", cell: (of) => of.surges.map(plain).join(", ") },
-    { head: "Last change", isLong: true, cell: (of) => of.last_change && [el("time", {}, dayOf(of.last_change.effective_at)), " ", step(of.last_change)] },
+    {
+      head: "Last change",
+      isLong: true,
+      cell: (of) => of.last_change && [el("time", {}, dayOf(of.last_change.effective_at)), " ", step(of.last_change)],
+    },
     { head: "Owner", cell: (of) => of.owner },
   ].filter(Boolean);
 }
 
 function filters(query, { ladders, segments, owners }) {
   const selects = [
-    ...ladders.map(({ ladder, rungs }) => select(ladder, sentenceCase(ladder), [["", "any"], ...rungs.map(({ rung }) => [rung, plain(rung)])], query)),
-    Object.keys(segments).length > 0 && select("segment", "Segment", [["", "any"], ...Object.keys(segments).sort().map((name) => [name, plain(name)])], query),
-    Object.keys(owners).length > 0 && select("owner", "Owner", [[ANY, "any"], ...Object.keys(owners).sort().map((name) => [name, name || "nobody"])], query, ANY),
+    ...ladders.map(({ ladder, rungs }) =>
+      select(ladder, sentenceCase(ladder), [["", "any"], ...rungs.map(({ rung }) => [rung, plain(rung)])], query),
+    ),
+    Object.keys(segments).length > 0 &&
+      select(
+        "segment",
+        "Segment",
+        [
+          ["", "any"],
+          ...Object.keys(segments)
+            .sort()
+            .map((name) => [name, plain(name)]),
+        ],
+        query,
+      ),
+    Object.keys(owners).length > 0 &&
+      select(
+        "owner",
+        "Owner",
+        [
+          [ANY, "any"],
+          ...Object.keys(owners)
+            .sort()
+            .map((name) => [name, name || "nobody"]),
+        ],
+        query,
+        ANY,
+      ),
     select("sort", "Order", Object.entries(ORDERS), query, "score"),
   ];
   const form = el(
     "form",
     { class: "filters", role: "search", "aria-label": "Which accounts" },
-    labelled("text", "Name, domain or CRM id", el("input", { id: "text", name: "text", type: "search", value: query.get("text") ?? "", maxlength: "256" })),
-    labelled("min_score", "Points at least", el("input", { id: "min_score", name: "min_score", type: "number", min: "0", step: "any", inputmode: "decimal", value: query.get("min_score") ?? "" })),
+    labelled(
+      "text",
+      "Name, domain or CRM id",
+      el("input", { id: "text", name: "text", type: "search", value: query.get("text") ?? "", maxlength: "256" }),
+    ),
+    labelled(
+      "min_score",
+      "Points at least",
+      el("input", {
+        id: "min_score",
+        name: "min_score",
+        type: "number",
+        min: "0",
+        step: "any",
+        inputmode: "decimal",
+        value: query.get("min_score") ?? "",
+      }),
+    ),
     selects,
     el("a", { href: "#/accounts", class: "clear" }, "Clear"),
   );
-  const go = () => { location.hash = addressOfForm(form); };
+  const go = () => {
+    location.hash = addressOfForm(form);
+  };
   form.addEventListener("change", go);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -80,7 +142,9 @@ function filters(query, { ladders, segments, owners }) {
 const ANY = "\u0000any"; // an owner's name may be empty, which asks for accounts without one
 
 function addressOfForm(form) {
-  const said = [...new FormData(form)].filter(([name, value]) => (name === "owner" ? value !== ANY : value !== "") && !(name === "sort" && value === "score"));
+  const said = [...new FormData(form)].filter(
+    ([name, value]) => (name === "owner" ? value !== ANY : value !== "") && !(name === "sort" && value === "score"),
+  );
   return addressWith(new URLSearchParams(said), {});
 }
 
@@ -93,7 +157,15 @@ function addressWith(query, changed) {
 function select(name, label, options, query, none = "") {
   const chosen = query.get(name) ?? none;
   const known = options.some(([value]) => value === chosen) ? options : [...options, [chosen, chosen]];
-  return labelled(name, label, el("select", { id: name, name }, known.map(([value, text]) => el("option", { value, selected: value === chosen }, text))));
+  return labelled(
+    name,
+    label,
+    el(
+      "select",
+      { id: name, name },
+      known.map(([value, text]) => el("option", { value, selected: value === chosen }, text)),
+    ),
+  );
 }
 
 function labelled(id, label, field) {

@@ -1,7 +1,7 @@
 // What could not be used, why, and where it lies.
 
 import { read } from "../api.js";
-import { el, table } from "../dom.js";
+import { el, folded, table } from "../dom.js";
 import { grouped, minuteOf, plain, several } from "../words.js";
 
 const LIMIT = 100;
@@ -18,8 +18,18 @@ export function render({ letters, reasons }, { query }) {
     "div",
     {},
     el("h1", { tabindex: "-1" }, "Dead letters"),
-    el("p", {}, "Events that could not be used. Each is kept as it came in; once the cause is mended, ", el("code", {}, "mqa dead-letters retry"), " sends them again."),
-    el("p", {}, Object.entries(reasons).map(([name, count]) => [only("reason", name), ` ${grouped(count)}  `])),
+    el(
+      "p",
+      {},
+      "Events that could not be used. Each is kept as it came in; once the cause is mended, ",
+      el("code", {}, "mqa dead-letters retry"),
+      " sends them again.",
+    ),
+    el(
+      "p",
+      {},
+      Object.entries(reasons).map(([name, count]) => [only("reason", name), ` ${grouped(count)}  `]),
+    ),
     chosen(query),
     letters.length === 0 ? el("p", {}, reason === null ? "There is none." : "There is none of these.") : list(letters),
   );
@@ -27,7 +37,12 @@ export function render({ letters, reasons }, { query }) {
 
 function chosen(query) {
   if (query.size === 0) return null;
-  return el("p", {}, `Only ${[...query].map(([name, value]) => `${name} ${plain(value)}`).join(", ")}. `, el("a", { href: "#/dead-letters", id: "all-letters" }, "Show all"));
+  return el(
+    "p",
+    {},
+    `Only ${[...query].map(([name, value]) => `${name} ${plain(value)}`).join(", ")}. `,
+    el("a", { href: "#/dead-letters", id: "all-letters" }, "Show all"),
+  );
 }
 
 function only(field, value) {
@@ -38,9 +53,29 @@ function list(letters) {
   const columns = [
     { head: "Received", cell: ({ received_at }) => el("time", {}, minuteOf(received_at)) },
     { head: "Reason", cell: ({ reason, retried }) => [only("reason", reason), retried && el("small", { class: "badge" }, "sent again")] },
-    { head: "What is wrong", isLong: true, cell: ({ detail, no_retry }) => [detail ?? el("span", { class: "quiet" }, "told to tokens with the scope people"), no_retry && el("small", {}, `cannot be sent again: ${no_retry}`)] },
-    { head: "Came in on", cell: ({ source }) => [only("source", source.topic), el("small", {}, `partition ${source.partition}, offset ${grouped(source.offset)}`)] },
-    { head: "Letter", isLong: true, cell: ({ place, original }) => [el("code", {}, place), original !== null && el("details", { id: `letter-${place}` }, el("summary", {}, "original"), el("pre", { tabindex: "0" }, original))] },
+    {
+      head: "What is wrong",
+      isLong: true,
+      cell: ({ detail, no_retry }) => [
+        detail ?? el("span", { class: "quiet" }, "told to tokens with the scope people"),
+        no_retry && el("small", {}, `cannot be sent again: ${no_retry}`),
+      ],
+    },
+    {
+      head: "Came in on",
+      cell: ({ source }) => [
+        only("source", source.topic),
+        el("small", {}, `partition ${source.partition}, offset ${grouped(source.offset)}`),
+      ],
+    },
+    {
+      head: "Letter",
+      isLong: true,
+      cell: ({ place, original }) => [
+        el("code", {}, place),
+        original !== null && folded(`letter-${place}`, "original", el("pre", { tabindex: "0" }, original)),
+      ],
+    },
   ];
   return table(`The newest ${several(letters.length, "dead letter")}`, columns, letters, { id: "letters", isWide: true });
 }

@@ -1,7 +1,7 @@
 // All accounts on their ladders, what moved, and the latest tier changes.
 
 import { read } from "../api.js";
-import { el, spoken, table } from "../dom.js";
+import { el, folded, spoken, table } from "../dom.js";
 import { changeList } from "../changes.js";
 import { grouped, plain, several } from "../words.js";
 
@@ -22,9 +22,20 @@ export function render(changes, _route, { overview }) {
     "div",
     { class: "overview" },
     el("h1", { tabindex: "-1" }, `${several(overview.accounts, "account")}`),
-    el("div", { class: "side-by-side" }, overview.ladders.map((ladder) => board(ladder, overview.moves))),
-    el("div", { class: "side-by-side uneven" },
-      el("section", { "aria-labelledby": "latest" }, el("h2", { id: "latest" }, "Latest tier changes"), changes.length ? changeList(changes) : el("p", {}, "None so far.")),
+    el(
+      "div",
+      { class: "side-by-side" },
+      overview.ladders.map((ladder) => board(ladder, overview.moves)),
+    ),
+    el(
+      "div",
+      { class: "side-by-side uneven" },
+      el(
+        "section",
+        { "aria-labelledby": "latest" },
+        el("h2", { id: "latest" }, "Latest tier changes"),
+        changes.length ? changeList(changes) : el("p", {}, "None so far."),
+      ),
       el("div", {}, shares("By segment", "segment", overview.segments), shares("By owner", "owner", overview.owners)),
     ),
   );
@@ -63,13 +74,19 @@ function moved(moves, ladder, rung) {
 function shares(heading, field, counts) {
   const sorted = Object.entries(counts).sort(([, one], [, other]) => other - one);
   if (sorted.length === 0) return null;
-  const line = ([name, count]) => el("li", {}, el("a", { href: `#/accounts?${new URLSearchParams({ [field]: name })}` }, name === "" ? "nobody" : plain(name)), el("span", { class: "number" }, grouped(count)));
+  const line = ([name, count]) =>
+    el(
+      "li",
+      {},
+      el("a", { href: `#/accounts?${new URLSearchParams({ [field]: name })}` }, name === "" ? "nobody" : plain(name)),
+      el("span", { class: "number" }, grouped(count)),
+    );
   const rest = sorted.slice(MOST_OWNERS);
   return el(
     "section",
     { class: "shares" },
     el("h2", {}, heading),
     el("ul", {}, sorted.slice(0, MOST_OWNERS).map(line)),
-    rest.length > 0 && el("details", { id: `more-${field}` }, el("summary", {}, `${grouped(rest.length)} more`), el("ul", {}, rest.map(line))),
+    rest.length > 0 && folded(`more-${field}`, `${grouped(rest.length)} more`, el("ul", {}, rest.map(line))),
   );
 }

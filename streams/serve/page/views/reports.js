@@ -20,7 +20,13 @@ export function render({ reports }, { query }) {
     el("h1", { tabindex: "-1" }, "Reports"),
     reports.length === 0 && el("p", {}, "There is none. ", el("code", {}, "mqa serve --reports FOLDER"), " shows those of a folder."),
     reports.length > 0 && table("What other rules would have done", columns, reports),
-    open && el("section", {}, el("h2", {}, open.name), el("iframe", { sandbox: true, src: open.href, title: `Report ${open.name}`, referrerpolicy: "no-referrer" })),
+    open &&
+      el(
+        "section",
+        {},
+        el("h2", {}, open.name),
+        el("iframe", { sandbox: true, src: open.href, title: `Report ${open.name}`, referrerpolicy: "no-referrer" }),
+      ),
   );
 }
 

@@ -16,6 +16,13 @@ export function render(_answer, _route, { me }) {
     token.drop();
     go();
   };
-  if (me.name === null) return tokenForm("This page shows what everybody here may see. A token may show who people are, and allow decisions by hand.", go);
-  return el("div", {}, el("h1", { tabindex: "-1" }, "Token"), el("p", {}, `This tab has the token of ${me.name}, which may: ${me.scopes.join(", ")}.`), el("button", { type: "button", on: { click: forget } }, "Forget it"));
+  if (me.name === null)
+    return tokenForm("This page shows what everybody here may see. A token may show who people are, and allow decisions by hand.", go);
+  return el(
+    "div",
+    {},
+    el("h1", { tabindex: "-1" }, "Token"),
+    el("p", {}, `This tab has the token of ${me.name}, which may: ${me.scopes.join(", ")}.`),
+    el("button", { type: "button", on: { click: forget } }, "Forget it"),
+  );
 }
