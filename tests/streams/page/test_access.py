@@ -161,5 +161,5 @@ def test_nothing_jumps_while_a_view_comes(page: Page):
     )
     for view in VIEWS:
         open_view(page, view)
-        page.wait_for_load_state("networkidle")
+        page.evaluate("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))")
         assert sum(page.evaluate("window.shifts")) < 0.02, view
