@@ -5,9 +5,10 @@ wrote it stand in headers.
 """
 
 from hashlib import sha256
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from engagement.account import AccountState, Pin
 from engagement.days import iso_day, iso_instant, midnight
@@ -34,44 +35,52 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True):
 class Pinned(msgspec.Struct, kw_only=True, frozen=True):
     """A person's decision, beside what the machine computed."""
 
-    computed: str  # the rung it would stand on
-    reason: str | None
-    author: str | None
-    until: str | None  # the last day on which it holds
+    computed: Annotated[str, Meta(description="The rung on which the account would stand.")]
+    reason: Annotated[str | None, Meta(description="Why, in words.")]
+    author: Annotated[str | None, Meta(description="Who decided.")]
+    until: Annotated[str | None, Meta(description="The last day on which it holds; null: until it is taken off.")]
+
+
+_Instant = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+_Count = Annotated[int, Meta(ge=0)]
 
 
 class TierChange(msgspec.Struct, kw_only=True, frozen=True, rename={"from_": "from"}):
     """An account went from one rung to another. Points are integer thousandths; ``factors`` add up to ``score`` exactly."""
 
-    id: str
-    account: str
-    sequence: int  # 1..n per account, over both ladders
-    ladder: str
-    from_: str
-    to: str
-    passed: tuple[str, ...]  # rungs skipped, in the order of travel
-    direction: Literal["promotion", "demotion"]
-    qualified: bool  # on the way up to or past ``mqa`` with that rung's own enter holding
-    reason: Reason
-    cause: str
-    effective_at: str
-    expires_at: str | None  # midnight of the day it falls from here if nothing more happens
-    score: int
-    rolled_up_score: int | None  # with the signals of the accounts below; None where there are none
-    fit: int | None  # 0-100
-    fit_known: int  # share of the criteria's weights in thousandths
-    grade: str
-    value: str
-    people: int
-    surges: tuple[str, ...]  # topics and needs
-    segments: tuple[str, ...]
-    cluster: str | None
-    pin: Pinned | None  # on this ladder
-    factors: tuple[Factor, ...]
-    crm_id: str | None
-    owner: str | None
-    region: str | None
-    rulebook: str  # version
+    id: Annotated[str, Meta(description="32 hex digits, the same in every replay: what comes twice has it twice.")]
+    account: Annotated[str, Meta(description="Domain; the record's key.")]
+    sequence: Annotated[int, Meta(ge=1, description="1, 2, 3 ... of the account, over all ladders, without a gap.")]
+    ladder: Annotated[str, Meta(description="By the default rulebook `stage` or `tier`.")]
+    from_: Annotated[str, Meta(description="The rung before; the rulebook names the rungs.")]
+    to: Annotated[str, Meta(description="The rung now.")]
+    passed: Annotated[tuple[str, ...], Meta(description="Rungs skipped, in the order of travel.")]
+    direction: Annotated[Literal["promotion", "demotion"], Meta(description="Up or down the ladder.")]
+    qualified: Annotated[bool, Meta(description="On the way up to or past `mqa`, with what that rung itself asks for fulfilled.")]
+    reason: Annotated[Reason, Meta(description="What sort of cause. Further values may come.")]
+    cause: Annotated[
+        str, Meta(description="`web-visits:<event id>` (or another input), `day:2025-01-01` or `activation:<rulebook version>`.")
+    ]
+    effective_at: Annotated[_Instant, Meta(description="When the cause came in; of a day, its midnight (UTC).")]
+    expires_at: Annotated[_Instant | None, Meta(description="When it falls from here if nothing more happens; null: never.")]
+    score: Annotated[_Count, Meta(description="Thousandths of a point.")]
+    rolled_up_score: Annotated[
+        _Count | None, Meta(description="With the signals of the accounts below, in thousandths; null: there are none.")
+    ]
+    fit: Annotated[Annotated[int, Meta(ge=0, le=100)] | None, Meta(description="0-100; null: nothing is known.")]
+    fit_known: Annotated[int, Meta(ge=0, le=1000, description="Share of the criteria's weights that is known, in thousandths.")]
+    grade: Annotated[str, Meta(description="Of the fit; `unknown` where too little is known.")]
+    value: Annotated[str, Meta(description="Of the account.")]
+    people: Annotated[_Count, Meta(description="Known people who were active.")]
+    surges: Annotated[tuple[str, ...], Meta(description="Topics and needs of which there is more than usual.")]
+    segments: Annotated[tuple[str, ...], Meta(description="Of the rulebook, in which the account is.")]
+    cluster: Annotated[str | None, Meta(description="Accounts that are alike have the same; null: none.")]
+    pin: Annotated[Pinned | None, Meta(description="On this ladder.")]
+    factors: Annotated[tuple[Factor, ...], Meta(description="What the score is made of, to the thousandth.")]
+    crm_id: Annotated[str | None, Meta(description="As account updates say it.")]
+    owner: Annotated[str | None, Meta(description="As account updates say it.")]
+    region: Annotated[str | None, Meta(description="As account updates say it.")]
+    rulebook: Annotated[str, Meta(description="Version of the rulebook that judged.")]
 
 
 _encode = msgspec.json.Encoder().encode

@@ -10,8 +10,10 @@ committed; what was read before that is not decided again.
 
 import sys
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from engagement.events import AccountUpdate
 from engagement.identity import Identity, normalize_email
@@ -23,10 +25,10 @@ CONTACTS = "contacts"
 class ContactRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What a row holds beside its key, the person."""
 
-    email: str  # normalized
-    account: str
-    name: str | None = None
-    role: str | None = None
+    email: Annotated[str, Meta(description="Normalized.")]
+    account: Annotated[str, Meta(description="Domain of the account whose list named the person last.")]
+    name: Annotated[str | None, Meta(description="As the list has it.")] = None
+    role: Annotated[str | None, Meta(description="As the list has it.")] = None
 
 
 class Contacts:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from engagement.adapters.formats import CONTENT_TYPE_HEADER, FORMAT_HEADER, OWN
 from engagement.adapters.mapping import Format
 from engagement.decoding import Dead
-from engagement.errors import Refused
 from engagement.events import Family
 from engagement.intake_records import Arrival
 from engagement.machine import Headers, Output, Record
@@ -21,6 +20,7 @@ RETRIED_HEADER = "retried"  # offset of the letter, in the partition of the note
 
 _WRITTEN_IN = (FORMAT_HEADER, CONTENT_TYPE_HEADER)
 _FAMILIES = frozenset(family.value for family in Family)
+_SOURCES = _FAMILIES | {"account-log"}
 _NEVER_USABLE = frozenset({"empty_value", "too_large"})
 
 
@@ -62,11 +62,11 @@ def dead_letter(record: Record, came: Arrival, dead: Dead, payload: bytes | None
     return Output(DEAD_LETTERS, record.key, record.value if payload is None else payload, headers=headers)
 
 
-def read_letter(record: Record) -> DeadLetter:
-    """Read what `dead_letter` or `note` made. Raises `Refused` for anything else."""
+def read_letter(record: Record, partitions: int) -> DeadLetter | None:
+    """Read what `dead_letter` or `note` made in an environment of so many partitions; None for what neither of them can have made."""
     said = dict(record.headers)
     try:
-        return DeadLetter(
+        letter = DeadLetter(
             reason=said["reason"].decode(),
             detail=said["detail"].decode(errors="replace"),
             source=(said["source-topic"].decode(), int(said["source-partition"]), int(said["source-offset"])),
@@ -74,9 +74,10 @@ def read_letter(record: Record) -> DeadLetter:
             written_in=tuple((name, value) for name, value in record.headers if name in _WRITTEN_IN),
             retried=int(said[RETRIED_HEADER]) if RETRIED_HEADER in said else None,
         )
-    except (KeyError, ValueError):
-        place = f"{record.topic}/{record.partition}/{record.offset}"
-        raise Refused(f"{place}: is no dead letter; let nobody but workers write there") from None
+    except (KeyError, ValueError, AttributeError, TypeError):  # the last two: Kafka has headers without a value
+        return None
+    topic, partition, offset = letter.source
+    return letter if topic in _SOURCES and 0 <= partition < partitions and offset >= 0 else None
 
 
 def again(record: Record, letter: DeadLetter, partition_of: Callable[[bytes], int], received_at: int | None) -> Output:

@@ -1,6 +1,7 @@
 """Input events: what producers send. One pydantic model a family; JSON Schemas and the fast decoders derive from these.
 
-Unknown optional fields are kept by Kafka and ignored here; an unknown major ``schema_version`` is a dead letter.
+Unknown optional fields are kept by Kafka and ignored here; an unknown major ``schema_version`` is a dead letter. What stands below a field
+is its description in the JSON Schema.
 """
 
 from datetime import date
@@ -24,14 +25,19 @@ class Family(StrEnum):
     ACCOUNT_UPDATES = "account-updates"
 
 
-class Event(BaseModel):
-    """What every event carries. ``id`` is unique within its family; ``occurred_at`` is event time with an offset."""
+class _Said(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, use_attribute_docstrings=True)
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+class Event(_Said):
+    """What every event carries."""
 
     schema_version: Literal[1] = 1
+    """Another number is another meaning: such an event is a dead letter."""
     id: Name
+    """Unique within the event's family. The same id counts once within 24 hours."""
     occurred_at: AwareDatetime
+    """When it happened, in ISO 8601 with an offset (or Z)."""
 
 
 class WebVisit(Event):
@@ -43,100 +49,136 @@ class WebVisit(Event):
     """
 
     type: Literal["page_view", "identify", "unlink", "forget"] = "page_view"
+    """What it is; see above."""
     visitor_id: Name
+    """Your own name of the browser or device, the same in all of its visits."""
     url: Text | None = None
-    kind: Name | None = None  # of an act that no URL tells; else the URL has it
+    """Of the page; a path alone will do."""
+    kind: Name | None = None
+    """Of an act that no URL tells; else the rulebook has it by the URL."""
     referrer: Text | None = None
+    """URL of the page before."""
     user_agent: Text | None = None
+    """Of the browser: by it robots are known."""
     ip: Name | None = None
-    account: Name | None = None  # a domain, where the producer knows it
+    """The visitor's address: by it networks of companies are known."""
+    account: Name | None = None
+    """Domain of the account, where the producer knows it."""
     email: Name | None = None
+    """Of the visitor, where the producer knows it."""
     role: Name | None = None
+    """What the person is at the account, as the rulebook's roles have it."""
     seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
-    dnt: bool | None = None  # Do Not Track was asked for
-    gpc: bool | None = None  # likewise Global Privacy Control
+    """How long the act took."""
+    dnt: bool | None = None
+    """Do Not Track was asked for."""
+    gpc: bool | None = None
+    """Global Privacy Control was asked for."""
 
 
 class IntentSignal(Event):
     """Third-party intent, forms, ads, e-mail, events, sales touches. Kafka key: account domain or e-mail."""
 
     kind: Name
-    sent_at: AwareDatetime | None = None  # of a click or an opening: when that mail was sent
+    """One of the rulebook's signals."""
+    sent_at: AwareDatetime | None = None
+    """Of a click or an opening: when that mail was sent."""
     account: Name | None = None
+    """Domain of the account, where the producer knows it."""
     email: Name | None = None
+    """Of the person."""
     visitor_id: Name | None = None
+    """Of the browser, as web visits have it."""
     role: Name | None = None
+    """What the person is at the account, as the rulebook's roles have it."""
     topic: Name | None = None
+    """What the intent is about, where the kind has topics."""
     score: Annotated[int, Field(ge=0, le=100)] | None = None
+    """The provider's own, 0-100."""
     seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    """How long the act took."""
     provider: Name | None = None
+    """Whose observation it is."""
 
 
-class Contact(BaseModel):
+class Contact(_Said):
     """A member of the buying committee."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
-
     email: Name
+    """Names the person."""
     role: Name | None = None
+    """What the person is at the account, as the rulebook's roles have it."""
     name: Name | None = None
+    """In clear; kept in the topic `contacts` alone."""
 
 
-class Disposition(BaseModel):
+class Disposition(_Said):
     """What sales said about the account."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
-
     status: Literal["accepted", "rejected", "recycled"]
+    """Taken on, turned down, or given back to be nurtured."""
     author: Name | None = None
+    """Who decided."""
     reason: Text | None = None
+    """Why, in words."""
 
 
-class Opportunity(BaseModel):
+class Opportunity(_Said):
     """A deal as the CRM has it. An account may have several; each is known by ``id``."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
-
     id: Name
+    """The CRM's."""
     stage: Literal["open", "won", "lost"]
+    """How it stands."""
     amount: Whole | None = None
+    """Whole units of the company's currency."""
 
 
-class Pin(BaseModel):
+class Pin(_Said):
     """A person's decision: the account stands on this rung through the day ``until``, whatever the numbers say."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
-
     ladder: Name
-    rung: Name | None = None  # None takes the pin off
+    """`stage` or `tier`, or another of the rulebook's."""
+    rung: Name | None = None
+    """Null takes the pin off."""
     reason: Text | None = None
+    """Why, in words."""
     author: Name | None = None
+    """Who decided."""
     until: date | None = None
+    """The last day on which it holds; without one it holds until it is taken off."""
 
 
-class RetractedEvent(BaseModel):
+class RetractedEvent(_Said):
     """An event as it was counted: what is to be taken out of the account again."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
-
     id: Name
+    """The event's."""
     occurred_at: AwareDatetime
+    """The event's."""
     kind: Name | None = None
-    url: Text | None = None  # of a page view, instead of its kind
-    email: Name | None = None  # or the person's keyed hash as the log has it
+    """Under which it was counted."""
+    url: Text | None = None
+    """Of a page view, instead of its kind."""
+    email: Name | None = None
+    """The person's, or the keyed hash as the log has it."""
     topic: Name | None = None
+    """The event's."""
     seconds: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    """The event's."""
 
 
-class Retraction(BaseModel):
+class Retraction(_Said):
     """What should never have counted: everything a person did so far, or single events."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
-
-    person: Name | None = None  # an e-mail address, or the person's keyed hash as the log has it
+    person: Name | None = None
+    """All that this one did so far: an e-mail address, or the person's keyed hash as the log has it."""
     events: list[RetractedEvent] = []
+    """Single ones."""
     reason: Text | None = None
+    """Why, in words."""
     author: Name | None = None
+    """Who decided."""
 
 
 class AccountUpdate(Event):
@@ -146,21 +188,37 @@ class AccountUpdate(Event):
     """
 
     account: Name
+    """Its domain."""
     crm_id: Name | None = None
+    """The CRM's; tier changes say it."""
     name: Name | None = None
+    """The company's."""
     domains: list[Name] | None = None
+    """Further ones, for the record: whose signals are whose, the rulebook's `aliases` say."""
     owner: Name | None = None
+    """Who looks after it; tier changes say it."""
     region: Name | None = None
+    """Tier changes say it."""
     strategic: bool | None = None
+    """A logo that one wants whatever it brings."""
     listed_tier: Annotated[int, Field(ge=1, le=3)] | None = None
-    expected_ltv: Whole | None = None  # whole units of the company's currency
-    attributes: dict[Name, Attribute] | None = None  # merged key by key; a null attribute is forgotten
-    relationship: Name | None = None  # prospect, customer, competitor, partner, own_staff, ...
+    """On which list of target accounts it stands: 1 is one-to-one."""
+    expected_ltv: Whole | None = None
+    """Lifetime value in whole units of the company's currency."""
+    attributes: dict[Name, Attribute] | None = None
+    """What fit looks at. Merged key by key; a null attribute is forgotten."""
+    relationship: Name | None = None
+    """prospect, customer, competitor, partner, own_staff, ..."""
     disposition: Disposition | None = None
+    """What sales decided."""
     opportunity: Opportunity | None = None
-    contacts: list[Contact] | None = None  # added to those known
-    pin: Pin | None = None  # null takes all pins off
+    """One deal; the others stay as they are."""
+    contacts: list[Contact] | None = None
+    """Added to those known."""
+    pin: Pin | None = None
+    """Null takes all pins off."""
     retract: Retraction | None = None
+    """What should never have counted."""
 
 
 MODELS: dict[Family, type[Event]] = {

@@ -4,7 +4,10 @@ Whenever a counter ``filtered:<reason>`` rises, a record is written; when it fal
 one with ``undo``. So of each reason the records less those that undo are the counter, for as long as the topic has them all.
 """
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from engagement.events import Family
 from engagement.fates import FILTERED, Fates
@@ -19,12 +22,17 @@ FILTERED_EVENTS = "filtered-events"
 class FilteredEvent(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One event that moves no account."""
 
-    reason: str
-    undo: bool = False  # filtered for that reason no longer
-    id: str | None = None  # None: of an event in another format, that never became one of ours
-    source: Source  # the last is its number among the events of a batch, from 0
-    read: Read | None = None  # the record that made it so; None: the one at its source
-    received_at: Instant
+    reason: Annotated[str, Meta(description="Why, such as `robot` or `duplicate`. Further values may come.")]
+    undo: Annotated[bool, Meta(description="It is filtered for that reason no longer.")] = False
+    id: Annotated[str | None, Meta(description="The event's; null: it is in another format, and never became an event of ours.")] = None
+    source: Annotated[
+        Source, Meta(description="Input topic without prefix, partition, offset, and its number among the events of a batch, from 0.")
+    ]
+    read: Annotated[
+        Read | None,
+        Meta(description="Partition, offset and generation of the input record that made it so; null: the one at its source."),
+    ] = None
+    received_at: Annotated[Instant, Meta(description="Milliseconds since 1970.")]
 
 
 encode = msgspec.json.Encoder().encode

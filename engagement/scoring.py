@@ -19,9 +19,10 @@ what a kind earned beyond its factor is *clipped*. The sum has 2^kinds terms, wh
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from engagement.account import AccountState
 from engagement.counts import ANONYMOUS, MERGED, Counts
@@ -39,12 +40,12 @@ THIRD_PARTY = "third party"  # the bucket of all third-party kinds; no person ha
 class Factor(msgspec.Struct, kw_only=True, frozen=True):
     """One kind's share of a score. The points of all factors add up to the score exactly."""
 
-    kind: str
-    points: int  # thousandths that count
-    clipped: int  # thousandths that the caps cut off
-    count: int  # signals inside the kind's window
-    people: int  # known people among them
-    events: tuple[str, ...]  # ids of the newest, newest first
+    kind: Annotated[str, Meta(description="One of the rulebook's signals.")]
+    points: Annotated[int, Meta(ge=0, description="Thousandths that count.")]
+    clipped: Annotated[int, Meta(ge=0, description="Thousandths that the caps cut off.")]
+    count: Annotated[int, Meta(ge=0, description="Signals inside the kind's window.")]
+    people: Annotated[int, Meta(ge=0, description="Known people among them.")]
+    events: Annotated[tuple[str, ...], Meta(description="Ids of the newest, newest first.")]
 
 
 class Tally(NamedTuple):

@@ -24,10 +24,11 @@ COMMANDS = {
     "resolve": "streams.resolve.command:resolve",
     "filtered": "streams.filtered:filtered",
     "dead-letters": "streams.dead_letters.command:dead_letters",
+    "webhooks": "streams.webhooks.command:webhooks",
     "forget": "streams.forget.command:forget",
     "rulebook": "streams.rulebooks:rulebook",
     "serve": "streams.serve.command:serve",
-    "schema": "streams.schemas:schema",
+    "schema": "streams.contracts.command:schema",
     "demo": "streams.demo:demo",
 }
 

@@ -37,6 +37,9 @@ class Connection:
     bootstrap: str  # host:port, several with commas between
     security_protocol: str = "PLAINTEXT"
     ssl_cafile: str | None = None  # None: the system's authorities
+    ssl_certfile: str | None = None  # who we are, where the broker asks for a certificate
+    ssl_keyfile: str | None = None  # its key; None: it stands in the certificate's file
+    ssl_key_password: str | None = field(default=None, repr=False)
     sasl_mechanism: str = "PLAIN"
     sasl_username: str | None = None
     sasl_password: str | None = field(default=None, repr=False)
@@ -54,15 +57,22 @@ class Connection:
             msg = f"KAFKA_SASL_MECHANISM: {self.sasl_mechanism!r} is unknown; use one of {', '.join(MECHANISMS)}"
             raise Refused(msg)
         if self._has_sasl and (self.sasl_username is None or self.sasl_password is None):
-            msg = f"KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs a login; set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"
+            msg = (
+                f"KAFKA_SECURITY_PROTOCOL={self.security_protocol} needs a login; set KAFKA_SASL_USERNAME, and KAFKA_SASL_PASSWORD or "
+                "KAFKA_SASL_PASSWORD_FILE"
+            )
+            raise Refused(msg)
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            msg = f"KAFKA_SSL_KEYFILE: {self.ssl_keyfile} is the key of no certificate; set KAFKA_SSL_CERTFILE too"
             raise Refused(msg)
 
     @classmethod
     def find(cls, bootstrap: str | None = None) -> "Connection":
         """``bootstrap``, else ``KAFKA_BOOTSTRAP``, else the broker that ``mqa broker start`` left running; else `Refused`.
 
-        Security comes from ``KAFKA_SECURITY_PROTOCOL``, ``KAFKA_SASL_MECHANISM``, ``KAFKA_SASL_USERNAME``, ``KAFKA_SASL_PASSWORD`` and
-        ``KAFKA_SSL_CAFILE``; the local broker has none.
+        Security comes from ``KAFKA_SECURITY_PROTOCOL``, ``KAFKA_SASL_MECHANISM``, ``KAFKA_SASL_USERNAME``, ``KAFKA_SASL_PASSWORD``,
+        ``KAFKA_SSL_CAFILE``, ``KAFKA_SSL_CERTFILE``, ``KAFKA_SSL_KEYFILE`` and ``KAFKA_SSL_KEY_PASSWORD``; the passwords may stand in files
+        (`read_secret`). The local broker has none.
         """
         said_by, address = (
             ("KAFKA_BOOTSTRAP", os.environ.get("KAFKA_BOOTSTRAP") or None) if bootstrap is None else ("--bootstrap", bootstrap)
@@ -73,6 +83,9 @@ class Connection:
                 said_by=said_by,
                 security_protocol=os.environ.get("KAFKA_SECURITY_PROTOCOL") or "PLAINTEXT",
                 ssl_cafile=os.environ.get("KAFKA_SSL_CAFILE") or None,
+                ssl_certfile=os.environ.get("KAFKA_SSL_CERTFILE") or None,
+                ssl_keyfile=os.environ.get("KAFKA_SSL_KEYFILE") or None,
+                ssl_key_password=read_secret("KAFKA_SSL_KEY_PASSWORD"),
                 sasl_mechanism=os.environ.get("KAFKA_SASL_MECHANISM") or "PLAIN",
                 sasl_username=os.environ.get("KAFKA_SASL_USERNAME"),
                 sasl_password=read_secret("KAFKA_SASL_PASSWORD"),
@@ -163,11 +176,23 @@ class Connection:
         return self.security_protocol.startswith("SASL")
 
     def _tls(self) -> Any:
+        """Both sides are checked: the broker's certificate and its name by us, ours by the broker where it asks for one."""
         try:
-            return create_ssl_context(cafile=self.ssl_cafile)
+            context = create_ssl_context(cafile=self.ssl_cafile)
         except OSError as error:  # ssl.SSLError is one
             msg = f"KAFKA_SSL_CAFILE: {self.ssl_cafile} cannot be read as PEM certificates ({error.strerror or error}); name a CA file"
             raise Refused(msg) from None
+        if self.ssl_certfile is not None:
+            try:  # without a password it would be asked for on the terminal
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, self.ssl_key_password or "")
+            except OSError as error:
+                key = "" if self.ssl_keyfile is None else f", KAFKA_SSL_KEYFILE: {self.ssl_keyfile}"
+                msg = (
+                    f"KAFKA_SSL_CERTFILE: {self.ssl_certfile}{key}: no PEM certificate and its key ({error.strerror or error}); name both "
+                    "files, and set KAFKA_SSL_KEY_PASSWORD (or KAFKA_SSL_KEY_PASSWORD_FILE) where the key is encrypted"
+                )
+                raise Refused(msg) from None
+        return context
 
 
 def _is_address(address: str) -> bool:

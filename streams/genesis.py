@@ -133,6 +133,15 @@ async def existing_topics(connection: Connection, environment: Environment) -> d
         return await _partition_counts(admin, environment)
 
 
+async def partitions_of(connection: Connection, environment: Environment, short: str) -> int:
+    """Count the partitions of one topic, for whoever may read no other. Raises `Refused` where there is none."""
+    counts = await existing_topics(connection, environment)
+    if short not in counts:
+        msg = f"{connection.bootstrap}: no topic {environment.topic(short)}; run `{environment.create_command}`"
+        raise Refused(msg)
+    return counts[short]
+
+
 async def delete_environment(connection: Connection, environment: Environment) -> list[str]:
     """Delete the topics of this environment and of no other; returns their full names."""
     async with connection.admin() as admin:

@@ -52,8 +52,8 @@ def find_redis() -> Redis:
     )
 
 
-def without_password(url: str) -> str:
-    """What of ``REDIS_URL`` may be shown: its scheme, and what follows a login and goes before options, where these can be told apart."""
+def _without_password(url: str) -> str:
+    """What of a server's URL may be shown: its scheme, and what follows a login and goes before options, where these can be told apart."""
     scheme, slashes, rest = url.rpartition("://")
     login, _, place = rest.rpartition("@")
     is_plain = not re.search(r"[?#]", login)
@@ -62,16 +62,17 @@ def without_password(url: str) -> str:
 
 def _split(url: str) -> SplitResult:
     """Raise `Refused` for what is no address of a Redis. A query is none: it could switch off that the server proves its name."""
+    place = f"REDIS_URL: {_without_password(url)!r}"
     try:
         parts = urlsplit(url)
         is_address = bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_address = False
     if not is_address or parts.scheme not in {"redis", "rediss"} or not re.fullmatch(r"/?|/[0-9]{1,5}", parts.path):
-        msg = f"REDIS_URL: {without_password(url)!r} is no address of a Redis; {_EXAMPLE}"
+        msg = f"{place} is no address of a Redis; {_EXAMPLE}"
         raise Refused(msg)
     if parts.query or parts.fragment:
-        msg = f"REDIS_URL: {without_password(url)!r} goes on with options; leave them out, for REDIS_PASSWORD and REDIS_SSL_CAFILE say it"
+        msg = f"{place} goes on with options; leave them out, for REDIS_PASSWORD and REDIS_SSL_CAFILE say it"
         raise Refused(msg)
     return parts
 
@@ -90,7 +91,7 @@ def _authorities(url: str, *, has_tls: bool) -> str | None:
     if path is None:
         return None
     if not has_tls:
-        msg = f"REDIS_SSL_CAFILE is set, but REDIS_URL={without_password(url)} does not encrypt; let it begin with rediss://"
+        msg = f"REDIS_SSL_CAFILE is set, but REDIS_URL={_without_password(url)} does not encrypt; let it begin with rediss://"
         raise Refused(msg)
     try:
         ssl.create_default_context(cafile=path)

@@ -64,6 +64,7 @@ TIER_CHANGES = "tier-changes"
 RULEBOOKS = "rulebooks"
 DEAD_LETTERS = "dead-letters"
 FILTERED_EVENTS = "filtered-events"
+WEBHOOKS_PARKED = "webhooks-parked"
 CHANGELOGS = {"intake": "intake-changelog", "qualify": "accounts-changelog"}
 """Role -> the topic that holds its state."""
 
@@ -90,6 +91,7 @@ TOPICS = (
     TopicSettings(short=CONTACTS, content="contact lists, by person: the one place with clear names that lasts", compacted=True),
     TopicSettings(short=DEAD_LETTERS, content="what could not be used, and why", retention_ms=30 * MS_PER_DAY),
     TopicSettings(short=FILTERED_EVENTS, content="what was filtered, why, and where it lies", retention_ms=30 * MS_PER_DAY),
+    TopicSettings(short=WEBHOOKS_PARKED, content="webhooks that were given up, and why", retention_ms=90 * MS_PER_DAY),
     TopicSettings(short=CHANGELOGS["intake"], content="state of intake", compacted=True),
     TopicSettings(short=CHANGELOGS["qualify"], content="state of every account", compacted=True),
 )

@@ -7,6 +7,7 @@ import click
 
 from engagement.errors import Refused
 from engagement.records import Genesis
+from streams.acls_command import acls
 from streams.clocks import clock_of
 from streams.configuration import Configuration, load_newest, read_configuration
 from streams.connection import Connection
@@ -21,6 +22,8 @@ from streams.topics import CLOCKS, TOPICS, Clock, Environment
 def topics() -> None:
     """Create, check and delete the topics of an environment."""
 
+
+topics.add_command(acls)
 
 _prefix = click.option(
     "--prefix", default="", envvar="MQA_PREFIX", metavar="PREFIX", help="Names the environment, like demo-; empty by default."

@@ -7,12 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from engagement.errors import Refused
 from streams.broker.embedded import Embedded
 from streams.broker.kafka import Kafka
-from streams.broker.libraries import java, libraries
 from streams.broker.local import LocalBroker
 from streams.connection import Connection
+from tests.needs import fetch_kafka, need
 from tests.redis_servers import redis_server
 
 
@@ -22,13 +21,7 @@ def kafka() -> Iterator[Connection]:
     if os.environ.get("KAFKA_BOOTSTRAP"):
         yield Connection.find()
         return
-    try:
-        java()
-        libraries()
-    except Refused as refusal:
-        if os.environ.get("CI"):
-            pytest.fail(f"no test may go without Kafka here: {refusal}")
-        pytest.skip(str(refusal))
+    need("Kafka", fetch_kafka)
     with LocalBroker(Kafka()) as broker:
         yield broker.connection
 
@@ -36,12 +29,7 @@ def kafka() -> Iterator[Connection]:
 @pytest.fixture(scope="session")
 def embedded() -> Iterator[Connection]:
     """The embedded broker, of this run's own."""
-    try:
-        Embedded().check()
-    except Refused as refusal:
-        if os.environ.get("CI"):
-            pytest.fail(f"no test may go without the embedded broker here: {refusal}")
-        pytest.skip(str(refusal))
+    need("the embedded broker", Embedded().check)
     with LocalBroker(Embedded()) as broker:
         yield broker.connection
 

@@ -1,7 +1,5 @@
 """Real Redis servers, each with a port and a folder of its own, for as long as a test wants them."""
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,20 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-import pytest
+from tests.needs import need_program
 
 PATIENCE = 20.0
-INSTALL = "`redis-server` is not on the path; install it with `sudo apt-get install redis-server` (macOS: brew install redis)"
-
-
-def program() -> str:
-    """The server's path; without one a test is skipped, and fails where nothing may be skipped."""
-    found = shutil.which("redis-server")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"no test may go without Redis here: {INSTALL}")
-        pytest.skip(INSTALL)
-    return found
 
 
 def free_port() -> int:
@@ -39,7 +26,16 @@ def redis_server(folder: Path, *, port: int | None = None, options: Sequence[str
     ``port``: None for a free one; with 0 it has none of its own, and ``options`` say where it listens.
     """
     chosen = free_port() if port is None else port
-    command = [program(), "--bind", "127.0.0.1", "--port", str(chosen), "--dir", str(folder), *options]
+    command = [
+        need_program("redis-server", "redis-server", brew="redis"),
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(chosen),
+        "--dir",
+        str(folder),
+        *options,
+    ]
     spoken = folder / "redis.log"
     kept = folder / "kept"  # what its keeper removes; the rest is the test's
     kept.mkdir(exist_ok=True)

@@ -69,7 +69,7 @@ def list_(*, last: int, prefix: str, bootstrap: str | None, is_json: bool, **ask
     else:
         for line in listed(letters, environment):
             click.echo(line)
-    click.echo(count_line(letters.sorts, letters.retried_sorts.total()), err=is_json)
+    click.echo(count_line(letters.sorts, letters.retried_sorts.total(), letters.foreign), err=is_json)
 
 
 @dead_letters.command()

@@ -79,15 +79,16 @@ class Found(NamedTuple):
 class Letters:
     """What a topic holds of the letters that are wanted, gathered batch by batch."""
 
-    def __init__(self, wanted: Wanted, last: int) -> None:
-        """``last``: how many are kept."""
-        self._wanted, self._last = wanted, last
+    def __init__(self, partitions: int, wanted: Wanted, last: int) -> None:
+        """``partitions``: of the environment. ``last``: how many are kept."""
+        self._partitions, self._wanted, self._last = partitions, wanted, last
         self._newest: list[Found] = []
         self._begins: dict[int, int] = {}  # partition -> offset of its first record
         self.ends: dict[int, int] = {}  # partition -> offset behind its last record
         self.sorts: Counter[Sort] = Counter()
         self.retried_sorts: Counter[Sort] = Counter()
         self.retried: dict[Place, int] = {}  # ms; when each was sent again
+        self.foreign = 0  # records that somebody else wrote
 
     @property
     def newest(self) -> list[Found]:
@@ -95,12 +96,15 @@ class Letters:
         return self._newest[::-1]
 
     def take(self, batch: list[Record]) -> None:
-        """Read records that follow those before in their partition. Raises `Refused` for what is no letter and no note."""
+        """Read records that follow those before in their partition. What is no letter and no note is counted and left out."""
         found = []
         for record in batch:
             self._begins.setdefault(record.partition, record.offset)
             self.ends[record.partition] = record.offset + 1
-            letter = read_letter(record)
+            letter = read_letter(record, self._partitions)
+            if letter is None:
+                self.foreign += 1
+                continue
             place = Place(record.partition, record.offset if letter.retried is None else letter.retried)
             if not self._wanted.takes(place, letter):
                 continue
@@ -115,7 +119,7 @@ class Letters:
 
 
 async def find_letters(connection: Connection, environment: Environment, partitions: int, wanted: Wanted, last: int) -> Letters:
-    """Read the whole topic; ``last``: how many to keep of those that are wanted. Raises `Refused` for what is no letter."""
-    letters = Letters(wanted, last)
+    """Read the whole topic; ``last``: how many to keep of those that are wanted."""
+    letters = Letters(partitions, wanted, last)
     await scan(connection, environment, DEAD_LETTERS, partitions, letters.take)
     return letters

@@ -47,7 +47,9 @@ async def send_again(
         with day_line("sending") as advance:
             for number, end in letters.ends.items():
                 async for batch in read_to_end(consumer, TopicPartition(environment.topic(DEAD_LETTERS), number), end=end):
-                    chosen = [(record, letter) for record in batch if (letter := _chosen(record, wanted, letters)) is not None]
+                    chosen = [
+                        (record, letter) for record in batch if (letter := _chosen(record, genesis.partitions, wanted, letters)) is not None
+                    ]
                     for some in _bounded(chosen):
                         outputs = [again(record, letter, home, received_at(letter)) for record, letter in some]
                         outputs += [note(record) for record, _ in some]  # last: they vouch for the rest
@@ -73,8 +75,10 @@ async def _commit(delivery: Delivery, producer: AIOKafkaProducer, environment: E
     raise Refused(f"environment {environment.prefix!r}: {why} run this again: what was sent stays sent, and is left out then")
 
 
-def _chosen(record: Record, wanted: Wanted, letters: Letters) -> DeadLetter | None:
-    letter, place = read_letter(record), Place(record.partition, record.offset)
+def _chosen(record: Record, partitions: int, wanted: Wanted, letters: Letters) -> DeadLetter | None:
+    letter, place = read_letter(record, partitions), Place(record.partition, record.offset)
+    if letter is None:
+        return None
     is_chosen = (
         letter.retried is None
         and place not in letters.retried

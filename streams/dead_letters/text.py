@@ -33,11 +33,13 @@ def listed(letters: Letters, environment: Environment) -> Iterator[str]:
         yield "  ".join([*(part.ljust(width) for part, width in zip(row, widths, strict=False)), row[4]])
 
 
-def count_line(sorts: Counter[Sort], retried: int = 0) -> str:
-    """How many there are by reason and by topic, and how many of them were sent again."""
+def count_line(sorts: Counter[Sort], retried: int = 0, foreign: int = 0) -> str:
+    """How many there are by reason and by topic, how many of them were sent again, and how many records are no letters."""
     parts = [f"{several(sorts.total(), 'dead letter', 'dead letters')}{_by_sort(sorts)}"]
     if retried:
         parts.append(f"{retried:,} of them sent again")
+    if foreign:
+        parts.append(f"{several(foreign, 'record that is no dead letter is', 'records that are no dead letters are')} left out")
     return "; ".join(parts)
 
 

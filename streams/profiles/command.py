@@ -9,13 +9,12 @@ import click
 
 from streams.connection import Connection
 from streams.genesis import read_genesis
-from streams.profiles.health import answering
+from streams.health import HealthServer, listen
 from streams.profiles.metrics import ProjectorMetrics
 from streams.profiles.projector import Projector
 from streams.profiles.redis_store import RedisStore
 from streams.redis_connection import find_redis
 from streams.topics import Environment
-from streams.worker.health import listen
 
 log = logging.getLogger("mqa.projector")
 
@@ -71,10 +70,13 @@ async def _run(
         if listening is None:
             await _until_cancelled(work)
         else:
-            async with answering(projecting, metrics, listening):
-                address, number, *_ = listening.getsockname()
-                log.info("metrics and health on http://%s:%d", address, number)
+            health = HealthServer(metrics, listening, complaint=lambda: projecting.complaint, refresh=projecting.observe)
+            await health.start()
+            log.info("metrics at %s/metrics", health.address)
+            try:
                 await _until_cancelled(work)
+            finally:
+                await health.stop()
     finally:
         await store.aclose()
 

@@ -18,10 +18,12 @@ class ProjectorMetrics:
         # Accounts written because their state changed, and those written anew as the day or the rules did.
         self.accounts = Counter("mqa_projector_accounts", "Accounts written.", registry=registry)
         self.refreshed = Counter("mqa_projector_refreshed_accounts", "Profiles made anew for another day or rulebook.", registry=registry)
-        # How often the store, or Kafka, stood elsewhere than the projector thought: a flush, a handover, a topic made anew.
+        # Once at a start, and whenever the store or Kafka stood elsewhere than thought: a flush, a handover, a topic made anew.
         self.reopened = Counter("mqa_projector_reopenings", "Times that sources were opened.", registry=registry)
         # Records between what the store has and the end of the topic, as the broker says it. Where it says nothing, there is no value.
         self.lag = Gauge("mqa_projector_lag_records", "Records not projected yet.", ["topic", "partition"], registry=registry)
+        # Since the store last took anything. It has reason to grow where nothing happens.
+        self.idle = Gauge("mqa_projector_idle_seconds", "How long nothing was written.", registry=registry)
         # 0 while it answers.
         self.store_outage = Gauge("mqa_projector_store_outage_seconds", "How long the store has not answered.", registry=registry)
         self.kafka_outage = Gauge("mqa_projector_kafka_outage_seconds", "How long Kafka has not answered.", registry=registry)
@@ -31,7 +33,7 @@ class ProjectorMetrics:
         self.stale = Gauge("mqa_projector_stale_partitions", "Those with profiles of an earlier day or rulebook.", registry=registry)
         # How much of what lay in the topic as it was opened is read; 1 once it is complete.
         self.progress = Gauge("mqa_projector_read_ratio", "How much of a partition is read.", ["partition"], registry=registry)
-        # The environment's, as the worker tells it: all projectors together must read as many.
+        # All projectors together must read as many.
         self.expected = Gauge("mqa_projector_expected_partitions", "Partitions of accounts that the environment has.", registry=registry)
         for topic in SOURCES:
             self.records.labels(topic)

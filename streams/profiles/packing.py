@@ -5,6 +5,7 @@ A *facet* is what many accounts share, by which they are listed and counted: ``a
 """
 
 import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,8 +30,11 @@ from streams.profiles.store import (
 FORMAT = 1
 """Stands in every key, so that no program reads what another wrote differently. It rises with what is said here, and with `Profile`."""
 
-BETWEEN = b"\xff"
-"""Stands in no UTF-8, and behind all of it: nothing that is looked for goes over a border between two texts."""
+TEXT_BLOCKS = 256
+"""In so many strings lie the texts of all accounts, see text.lua."""
+
+BETWEEN, END = b"\xff", b"\xfe"
+"""Stand in no UTF-8, and behind all of it: between an account's texts, and behind them. So no text is found across a border."""
 
 ALL = "all"
 _UNCHANGED = by_change(None).decode()
@@ -98,14 +102,14 @@ def _profiled(account: Account) -> tuple[object, ...]:
 def _standing(account: Account) -> dict[str, Any]:
     """Tell an account's version, and as what it is listed: so it is taken out of the lists in which it no longer belongs."""
     profile = account.profile
-    name = profile.account
-    looked_for = [*(text for text in texts(profile) if text != name), name]
+    name = profile.account.encode()
     return {
         "applied": account.applied,
         "day": profile.day,
         "partition": str(account.partition),
         "score": by_score(profile.score).decode(),
-        "text": _string(BETWEEN.join(text.encode() for text in looked_for)),
+        "block": zlib.crc32(name) % TEXT_BLOCKS,
+        "text": _string(BETWEEN.join((*(text.encode() for text in texts(profile)), name)) + END),
         "facets": [ALL, *_rungs(profile.rungs), *(f"segment:{segment}" for segment in profile.segments), f"owner:{owner_of(profile)}"],
     }
 

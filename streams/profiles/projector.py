@@ -69,7 +69,8 @@ class Projector:
         self._sources: dict[TopicPartition, Source] = {}
         self._is_open = False
         self._dealt = 0  # how often the group dealt out partitions
-        self._looked = 0.0
+        self._assigned = 0  # partitions of accounts
+        self._looked = self._wrote = monotonic()
         self._committed: dict[TopicPartition, int] = {}
         self._said_foreign: set[str] = set()
         self._ends_of: AIOKafkaConsumer | None = None
@@ -90,7 +91,7 @@ class Projector:
                     raise
                 await asyncio.sleep(self.kafka_outage.failed(error))
             finally:
-                self._ends_of = None
+                self._ends_of, self._assigned = None, 0
                 self._close()
 
     @property
@@ -107,7 +108,8 @@ class Projector:
         metrics = self._metrics
         metrics.store_outage.set(self.store_outage.seconds)
         metrics.kafka_outage.set(self.kafka_outage.seconds)
-        metrics.partitions.set(len(accounts))
+        metrics.idle.set(monotonic() - self._wrote)
+        metrics.partitions.set(self._assigned)
         metrics.complete.set(sum(source.awaits is None for source in accounts))
         metrics.stale.set(sum(source.is_stale for source in accounts))
         metrics.progress.clear()
@@ -189,10 +191,11 @@ class Projector:
         assigned, dealt = consumer.assignment(), self._dealt
         if self._shares and not dealt:
             return  # not a member yet
+        states = [partition for partition in assigned if self._environment.short(partition.topic) == ACCOUNTS]
+        self._assigned = len(states)
         places, marks = await self._store.places(), await self._store.marks()
         self.store_outage.over()
         begins, ends = await beside.beginning_offsets(assigned), await beside.end_offsets(assigned)
-        states = [partition for partition in assigned if self._environment.short(partition.topic) == ACCOUNTS]
         births, positions = await changelog.births(beside, states), await changelog.positions(beside, states)
         self.kafka_outage.over()
 
@@ -272,6 +275,7 @@ class Projector:
 
     def _taken(self, source: Source, records: Sequence[Record], batches: Sequence[Batch], stop: int) -> None:
         source.taken(stop)
+        self._wrote = monotonic()
         self._metrics.records.labels(source.short).inc(len(records))
         self._metrics.accounts.inc(sum(len(batch.accounts) for batch in batches))
         if source.foreign:

@@ -5,7 +5,6 @@ script, `write.lua`, which keeps accounts and the lists of them in step; every l
 sort as the list does (`listing.place`), so that any page of it is found at once.
 """
 
-import re
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -16,8 +15,8 @@ from redis.exceptions import RedisError
 
 from streams.profiles.listing import cursor, fits, folded, has_text, place, place_after, refuse_many
 from streams.profiles.packing import (
-    BETWEEN,
     FORMAT,
+    TEXT_BLOCKS,
     packed_batch,
     packed_query,
     packed_refreshment,
@@ -45,11 +44,10 @@ from streams.profiles.store import (
 MOST_LOOKED_AT = 2_000
 """Accounts that are looked at for a page; where few of them meet all conditions it is short."""
 
-_WRITE, _FIND, _ACCOUNTS_OF, _CHANGES, _CLEAR = (
-    (files("streams.profiles") / f"{script}.lua").read_text() for script in ("write", "find", "accounts_of", "changes", "clear")
+_WRITE, _FIND, _TEXT, _ACCOUNTS_OF, _CHANGES, _CLEAR = (
+    (files("streams.profiles") / f"{script}.lua").read_text() for script in ("write", "find", "text", "accounts_of", "changes", "clear")
 )
 _PIPELINED = 32  # batches that are sent before the first one's answer is read: some MB at most times
-_SCANNED = 5_000  # texts that are looked at while everybody else waits, about a millisecond
 _READ = 500  # accounts that are read at once
 
 
@@ -63,6 +61,7 @@ class RedisStore:
         self._client = client
         self._at = f"{{mqa:{prefix}}}:{FORMAT}:"
         self._find = client.register_script(_FIND)
+        self._text = client.register_script(_TEXT)
         self._accounts_of = client.register_script(_ACCOUNTS_OF)
         self._changes = client.register_script(_CHANGES)
 
@@ -131,14 +130,12 @@ class RedisStore:
 
     async def _with_text(self, text: str) -> Sequence[bytes]:
         """Names of accounts with that text, folded; of more than `MOST_MATCHES` not all."""
-        pattern = b"*" + re.sub(rb"([*?\[\]\\])", rb"\\\1", text.encode()) + b"*"
-        found: set[bytes] = set()
-        position = None
-        while position != 0 and len(found) <= MOST_MATCHES:
-            scan = self._client.zscan(self._at + "texts", position or 0, match=pattern, count=_SCANNED)
-            position, some = await self._answer(scan)
-            found.update(member.rpartition(BETWEEN)[2] for member, _ in some)
-        return tuple(found)
+        found: list[bytes] = []
+        block = 0
+        while block < TEXT_BLOCKS and len(found) <= MOST_MATCHES:
+            block, names = await self._answer(self._text([self._at], [block, TEXT_BLOCKS, text, MOST_MATCHES + 1 - len(found)]))
+            found += names
+        return found
 
     async def _listed(self, names: Sequence[bytes]) -> Iterator[Listed]:
         profiles, changes = await self._at_once(("HMGET", each, *names) for each in ("profiles", "last_changes"))

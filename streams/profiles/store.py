@@ -19,7 +19,7 @@ import msgspec
 
 from engagement.profile import Profile
 
-MOST_OF_BATCH = 100
+MOST_OF_BATCH = 50
 """Accounts, changes and contacts of a batch, together: it is taken in one step, and whoever reads waits for it."""
 
 KEPT_CHANGES = 200

@@ -37,7 +37,6 @@ local function entries(name, standing, changed)
             listed['score:' .. facet] = standing.score .. name
             listed['changed:' .. facet] = changed .. name
         end
-        listed['texts'] = standing.text
         listed['names:' .. standing.partition] = name
     end
     return listed
@@ -81,6 +80,22 @@ local function write_lists()
     going, coming = {}, {}
 end
 
+-- Texts lie one after another in blocks, see text.lua.
+local function write_text(was, is)
+    if was and is and was.text == is.text then
+        return
+    end
+    local key = at .. 'texts:' .. (was or is).block
+    if was then
+        local block = redis.call('GET', key)
+        local first, last = block:find(was.text, 1, true)
+        redis.call('SET', key, block:sub(1, first - 1) .. block:sub(last + 1))
+    end
+    if is then
+        redis.call('APPEND', key, is.text)
+    end
+end
+
 local function standing_of(name)
     local packed = redis.call('HGET', at .. 'standings', name)
     return packed and cmsgpack.unpack(packed)
@@ -100,6 +115,7 @@ for _, account in ipairs(batch.accounts) do
     if not is_older and not is_others then
         local changed = changed_of(name)
         list_anew(name, was, is, changed, changed)
+        write_text(was, is)
         redis.call('HSET', at .. 'standings', name, packed)
         redis.call('HSET', at .. 'profiles', name, profile)
         if row then
@@ -109,11 +125,15 @@ for _, account in ipairs(batch.accounts) do
 end
 
 for _, name in ipairs(batch.gone or {}) do
-    local changed = changed_of(name)
-    list_anew(name, standing_of(name), nil, changed, changed)
-    redis.call('HDEL', at .. 'standings', name)
-    redis.call('HDEL', at .. 'profiles', name)
-    redis.call('HDEL', at .. 'rows', name)
+    local was = standing_of(name)
+    if was then
+        local changed = changed_of(name)
+        list_anew(name, was, nil, changed, changed)
+        write_text(was, nil)
+        for _, hash in ipairs({'standings', 'profiles', 'rows'}) do
+            redis.call('HDEL', at .. hash, name)
+        end
+    end
 end
 write_lists()
 

@@ -13,7 +13,7 @@ from streams.genesis import PARTITIONS
 from streams.history.arrivals import Arrival, placed
 from streams.history.lines import read_line
 
-_REMEDY = "write an event as its topic has it (see `mqa schema event web-visits`), or a line of a history"
+_REMEDY = "write an event as its topic has it (see `mqa schema web-visits`), or a line of a history"
 _ONLY_VISITS = WebVisit.model_fields.keys() - IntentSignal.model_fields.keys()
 _Object = dict[str, msgspec.Raw]
 _decode = msgspec.json.Decoder(_Object).decode

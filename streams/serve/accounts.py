@@ -1,5 +1,6 @@
 """Accounts: lists of them, and one with all that is known of it."""
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Literal, cast
@@ -127,9 +128,8 @@ async def accounts(request: Request, serving: Served, wanted: Annotated[Accounts
 @routes.get("/accounts/{account}")
 async def account(request: Request, serving: Served, caller: Asking, account: AccountName) -> Response:
     """Explain one account: where it stands, what earned its points, when they fade, what it lacks for more."""
-    kept = await find_account(serving, account)
+    kept, changes = await asyncio.gather(find_account(serving, account), serving.store.timeline(one_form(account)))
     judge, day = await _as_judged(serving, kept)
-    changes = await serving.store.timeline(kept.profile.account)
     told = explain(kept.profile.account, decode(kept.row).state, day, judge, [_decode_change(change.body) for change in changes])
     contacts = None
     if "people" in caller.scopes:
@@ -141,8 +141,7 @@ async def account(request: Request, serving: Served, caller: Asking, account: Ac
 @routes.get("/accounts/{account}/timeline")
 async def timeline(request: Request, serving: Served, account: AccountName, wanted: Annotated[TimelineWanted, Query()]) -> Response:
     """List an account's tier changes, the newest first."""
-    kept = await find_account(serving, account)
-    changes = await serving.store.timeline(kept.profile.account)
+    kept, changes = await asyncio.gather(find_account(serving, account), serving.store.timeline(one_form(account)))
     newest = [_decode_change(change.body) for change in changes[-wanted.limit :]]
     return answer(request, Timeline(account=kept.profile.account, changes=tuple(reversed(newest))))
 
@@ -155,9 +154,14 @@ async def score_trend(request: Request, serving: Served, account: AccountName, w
     return answer(request, trend(kept.profile.account, decode(kept.row).state, day, judge, wanted.days))
 
 
+def one_form(said: str) -> str:
+    """An account's name as it is kept; what none can have stays as it is."""
+    return registrable(said) or said
+
+
 async def find_account(serving: Serving, said: str) -> Account:
     """Find an account in any spelling of its domain. Raises `Refusal` (404) with names that are near, where there are any."""
-    name = registrable(said) or said
+    name = one_form(said)
     kept = await serving.store.account(name)
     if kept is None:
         near = await _near(serving, name)
@@ -180,7 +184,7 @@ async def _near(serving: Serving, name: str) -> list[str]:
 
 async def _as_judged(serving: Serving, kept: Account) -> tuple[Judge, int]:
     """Who judges an account, and the rule day. Of a partition whose mark is on its way, as its profile has it."""
-    mark = (await serving.store.marks()).get(kept.partition)
+    mark = (await serving.marks()).get(kept.partition)
     if mark is None:
         mark = store.Mark(rule_day=parse_day(kept.profile.day), rulebook=kept.profile.rulebook)
     if mark.rule_day is None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from streams.connection import Connection
+from streams.health import listen
 from streams.redis_connection import find_redis
 from streams.secrets import read_secret
 from streams.serve.server import Asked, run
 from streams.serve.tokens import PLACE, SCOPES, Tokens, new_token
 from streams.topics import Environment
-from streams.worker.health import listen
 
 
 @click.group(invoke_without_command=True)

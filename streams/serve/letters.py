@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from time import monotonic
 from typing import Protocol
 
 import msgspec
@@ -11,12 +10,12 @@ from aiokafka.structs import TopicPartition
 
 from engagement.days import iso_instant
 from engagement.dead_letters import DEAD_LETTERS, DeadLetter, read_letter, why_not
-from engagement.errors import Refused
 from engagement.machine import Record
 from engagement.written import printable
 from streams.connection import Connection
 from streams.reading import read_to_end, reader
 from streams.serve.problems import unavailable
+from streams.serve.remembered import Remembered
 from streams.topics import Environment
 
 READ_OF_PARTITION = 1_000
@@ -63,21 +62,18 @@ class KafkaLetters:
         """Reaches for nothing yet."""
         self._connection = connection
         self._partitions = [TopicPartition(environment.topic(DEAD_LETTERS), number) for number in range(partitions)]
-        self._letters: Sequence[Letter] = ()
-        self._read_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._newest = Remembered(self._read_soon, KEPT_SECONDS)
 
     async def newest(self) -> Sequence[Letter]:
         """See `LetterSource`."""
-        async with self._reading:  # whoever comes meanwhile shares what is read
-            if monotonic() - self._read_at >= KEPT_SECONDS:
-                try:
-                    async with asyncio.timeout(ANSWER_SECONDS):
-                        self._letters = await self._read()
-                except (KafkaError, OSError, TimeoutError) as error:
-                    raise unavailable(f"dead letters cannot be read, Kafka does not answer ({error!r}); ask again") from None
-                self._read_at = monotonic()
-        return self._letters
+        return await self._newest()
+
+    async def _read_soon(self) -> Sequence[Letter]:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._read()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise unavailable(f"dead letters cannot be read, Kafka does not answer ({error!r}); ask again") from None
 
     async def _read(self) -> Sequence[Letter]:
         found: list[tuple[Record, DeadLetter]] = []
@@ -88,9 +84,8 @@ class KafkaLetters:
                 start = max(begins[partition], ends[partition] - READ_OF_PARTITION)
                 async for batch in read_to_end(consumer, partition, start=start, end=ends[partition]):
                     for record in batch:
-                        try:
-                            letter = read_letter(record)
-                        except Refused:  # somebody else wrote there, which `mqa dead-letters list` tells
+                        letter = read_letter(record, len(self._partitions))
+                        if letter is None:  # somebody else wrote there, which `mqa dead-letters list` tells
                             continue
                         if letter.retried is None:
                             found.append((record, letter))

@@ -60,7 +60,7 @@ class Overview(msgspec.Struct, kw_only=True, frozen=True):
 @routes.get("/overview")
 async def overview(request: Request, serving: Served) -> Response:
     """Count accounts by rung, segment and owner, and what moved lately."""
-    marks, counted, newest = await serving.store.marks(), await serving.store.overview(), await serving.newest()
+    marks, counted, newest = await serving.marks(), await serving.overview(), await serving.newest()
     days = [mark.rule_day for mark in marks.values() if mark.rule_day is not None]
     today = min(days, default=None)
     judge = None if newest is None else newest[0]

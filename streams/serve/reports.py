@@ -63,7 +63,7 @@ class Reports(msgspec.Struct, kw_only=True, frozen=True):
 
 
 @routes.get("/reports")
-def reports(request: Request, serving: Served) -> Response:
+async def reports(request: Request, serving: Served) -> Response:
     """List reports, the newest first."""
     found = []
     for file in _files(serving.reports).values():
@@ -76,10 +76,10 @@ def reports(request: Request, serving: Served) -> Response:
 
 
 @opened.get("/reports/{name}", response_class=Response, responses={200: {"description": "The report.", "content": SENT_AS}})
-def report(request: Request, serving: Served, caller: Asking, name: ReportName, wanted: Annotated[ReportWanted, Query()]) -> Response:
+async def report(request: Request, serving: Served, caller: Asking, name: ReportName, wanted: Annotated[ReportWanted, Query()]) -> Response:
     """Send one report as it is; a browser shows it without scripts, and lets it reach nothing."""
     if wanted.ticket is None or not serving.tickets.opens(name, wanted.ticket):
-        may("read")(caller)
+        await may("read")(caller)
     file = _files(serving.reports).get(name)
     if file is None:
         raise Refusal(HTTPStatus.NOT_FOUND, f"name = {printable(name, 80)!r}: is no report; /api/v1/reports lists those there are")

@@ -1,6 +1,6 @@
 """What the routes answer from. One for a server, made by whoever starts it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -9,13 +9,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from engagement.judging import Judge, judge_by
-from streams.profiles.store import Mark, ProfileStore
+from streams.profiles.store import Mark, Overview, ProfileStore
 from streams.serve.letters import LetterSource
 from streams.serve.metrics import ServeMetrics
 from streams.serve.problems import Refusal, unavailable
+from streams.serve.remembered import Remembered
 from streams.serve.tickets import Tickets
 from streams.serve.tokens import ANYBODY, NOBODY, Caller, Scope, Tokens
 from streams.serve.updates import UpdateSink
+
+MOMENT_SECONDS = 0.5
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -35,7 +38,14 @@ class Serving:
     tickets: Tickets = field(default_factory=Tickets)
     metrics: ServeMetrics = field(default_factory=ServeMetrics)
     observe: Callable[[], Awaitable[None]] | None = None  # sets gauges to what holds now, before they are read
-    rulebooks: dict[str, str] = field(default_factory=dict)  # version -> text, as far as it was asked for
+    rulebooks: dict[str, str] = field(default_factory=dict, init=False)  # version -> text, as far as it was asked for
+    marks: Remembered[Mapping[int, Mark]] = field(init=False)  # where each partition stood a moment ago
+    overview: Remembered[Overview] = field(init=False)  # likewise
+
+    def __post_init__(self) -> None:
+        """Nothing is asked yet."""
+        object.__setattr__(self, "marks", Remembered(self.store.marks, MOMENT_SECONDS))
+        object.__setattr__(self, "overview", Remembered(self.store.overview, MOMENT_SECONDS))
 
     def caller(self, authorization: str | None) -> Caller | None:
         """Who asks, by the header; None for a token that nobody has."""
@@ -57,27 +67,30 @@ class Serving:
 
     async def newest(self) -> tuple[Judge, int | None] | None:
         """Return who judges the accounts that are furthest, and their rule day; None while the store knows nothing."""
-        marks = (await self.store.marks()).values()
+        marks = (await self.marks()).values()
         newest = max(marks, key=lambda mark: -1 if mark.rule_day is None else mark.rule_day, default=None)
         return None if newest is None else (await self.judge(newest), newest.rule_day)
 
 
-def serving_of(request: Request) -> Serving:
+# FastAPI runs a dependency that is no coroutine in a thread, which takes longer than all that these do.
+
+
+async def serving_of(request: Request) -> Serving:
     """Return what this server answers from."""
     serving: Serving = request.app.state.serving
     return serving
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Return who asks, as the guard found out."""
     caller: Caller = request.state.caller
     return caller
 
 
-def may(scope: Scope) -> Callable[[Caller], None]:
+def may(scope: Scope) -> Callable[[Caller], Awaitable[None]]:
     """Make the dependency that lets only those pass who may; 401 for nobody, 403 for somebody else."""
 
-    def check(caller: Annotated[Caller, Depends(caller_of)]) -> None:
+    async def check(caller: Annotated[Caller, Depends(caller_of)]) -> None:
         if scope in caller.scopes:
             return
         if caller in (NOBODY, ANYBODY):

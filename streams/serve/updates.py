@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from time import monotonic, time_ns
+from time import time_ns
 from typing import NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -15,6 +15,7 @@ from streams.clocks import clock_of
 from streams.closing import close_client
 from streams.connection import Connection
 from streams.serve.problems import unavailable
+from streams.serve.remembered import Remembered
 from streams.topics import Environment
 
 log = logging.getLogger("mqa.serve")
@@ -55,7 +56,7 @@ class KafkaUpdates:
         self._topic = environment.topic(Family.ACCOUNT_UPDATES)
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
-        self._looked_at, self._was_well = float("-inf"), False
+        self._well = Remembered(self._look, LOOK_SECONDS)
 
     async def now(self, rule_day: int) -> int:
         """See `UpdateSink`. By a played clock it is the day that was played last."""
@@ -80,15 +81,15 @@ class KafkaUpdates:
 
     async def is_well(self) -> bool:
         """See `UpdateSink`."""
-        if monotonic() - self._looked_at >= LOOK_SECONDS:
-            self._looked_at = monotonic()
-            try:
-                async with asyncio.timeout(ANSWER_SECONDS / 2):
-                    producer = await self._started()
-                    self._was_well = bool(await producer.client.force_metadata_update())
-            except (KafkaError, OSError, TimeoutError):
-                self._was_well = False
-        return self._was_well
+        return await self._well()
+
+    async def _look(self) -> bool:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS / 2):
+                producer = await self._started()
+                return bool(await producer.client.force_metadata_update())
+        except (KafkaError, OSError, TimeoutError):
+            return False
 
     async def aclose(self) -> None:
         """Let go of the connection; the next update opens another."""

@@ -20,6 +20,7 @@ from streams.connection import Connection
 from streams.contacts import ContactLists
 from streams.delivery import MEANINGS, Delivery, delivery_of
 from streams.group import Acknowledged
+from streams.health import HealthServer
 from streams.identity import make_identity
 from streams.networks.lookup import Networks
 from streams.person_key import PersonKey
@@ -28,7 +29,6 @@ from streams.worker import transport
 from streams.worker.assignor import UnitAssignor, UnitId
 from streams.worker.backlog import Backlog
 from streams.worker.clock import DayClock
-from streams.worker.health import HealthServer
 from streams.worker.metrics import Metrics
 from streams.worker.ownership import Ownership, end
 from streams.worker.rulebooks import RulebookWatch
@@ -194,7 +194,12 @@ def create_app(settings: WorkerSettings) -> EngagementApp:
             positions=ownership.positions,
             now=_now if settings.clock == "wall" else None,
         )
-        app.health = HealthServer(metrics, settings.health, ready=lambda: ownership.ready, refresh=app.backlog.observe)
+        app.health = HealthServer(
+            metrics,
+            settings.health,
+            complaint=lambda: None if ownership.ready else "rebalancing or restoring",
+            refresh=app.backlog.observe,
+        )
 
     # acks=False keeps Faust's own offset bookkeeping away: it would commit what it should not
     source = app.topic(*(topic for topics in roles.values() for topic in topics), key_serializer="raw", value_serializer="raw", acks=False)

@@ -20,12 +20,12 @@ from streams.connection import Connection
 from streams.contacts import ContactLists
 from streams.delivery import delivery_of
 from streams.genesis import read_genesis
+from streams.health import listen
 from streams.networks.files import networks_option, read_networks
 from streams.networks.lookup import NO_NETWORKS
 from streams.people import agree_on_people, forgotten_after, still_needed
 from streams.person_key import person_key
 from streams.topics import CHANGELOGS, INPUTS, LOG, Environment
-from streams.worker.health import listen
 from streams.worker.unit import Limits
 
 log = logging.getLogger("mqa.worker")
@@ -78,7 +78,7 @@ class Seldom(logging.Filter):
     default=9464,
     show_default=True,
     type=click.IntRange(-1, 65535),
-    help="Port of /metrics, /healthz and /readyz; 0 takes a free one, -1 none.",
+    help="Port of /metrics, /health/live and /health/ready; 0 takes a free one, -1 none.",
     envvar="MQA_PORT",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.", envvar="MQA_HOST")

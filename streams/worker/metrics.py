@@ -4,7 +4,7 @@ from collections import Counter as Counts
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from engagement.fates import WAITING
 from engagement.machine import Step
@@ -71,6 +71,8 @@ class Metrics:
         )
         # A day that began but whose record waits for intake. 0 on workers that append none.
         self.day_delay = Gauge("mqa_day_delay_seconds", "How long the next day record has been waiting for intake.", registry=registry)
+        # The process itself, under the names that everybody has for it. Where there is no /proc (macOS), nothing.
+        ProcessCollector(registry=registry)
         for role in roles:
             for metric in (self.transaction, self.aborts, self.fences, self.reseeks, self.units):
                 metric.labels(role)

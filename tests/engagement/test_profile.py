@@ -59,7 +59,9 @@ def test_it_leaves_the_state_as_it_is():
 def test_it_is_the_same_from_the_row_that_is_stored():
     log = a_committee()
     result, day = run(log), FIRST_DAY + log.day
-    row = decode(result.changelog[b"acme.com"])
-    assert encode(row) == result.changelog[b"acme.com"]
+    stored = result.changelog[b"acme.com"]
+    assert stored is not None
+    row = decode(stored)
+    assert encode(row) == stored
     assert profile("acme.com", row.state, day, judge()) == profile("acme.com", result.state("acme.com"), day, judge())
     assert msgspec.json.decode(msgspec.json.encode(profile("acme.com", row.state, day, judge())), type=Profile).account == "acme.com"

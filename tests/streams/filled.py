@@ -1,6 +1,5 @@
 """Environments that hold accounts without a worker having folded anything: their state written as a worker would, row by row."""
 
-import asyncio
 from collections.abc import Mapping
 
 import msgspec
@@ -12,6 +11,7 @@ from engagement.rulebook import Rulebook
 from streams.connection import Connection
 from streams.genesis import create_environment
 from streams.topics import CHANGELOGS, LOG, Environment
+from streams.transaction import send
 from tests.streams.histories import PARTITIONS, RULEBOOK, new_replay, simulated_days
 
 Rows = Mapping[int, Mapping[bytes, bytes]]
@@ -47,7 +47,4 @@ async def fill(kafka: Connection, environment: Environment, rows: Rows, day: int
             text = rulebook.canonical().encode()
             records = [*partition_rows.items(), (RULEBOOK_KEY, text), (POSITION_KEY, msgspec.json.encode(position))]
             for at in range(0, len(records), AT_ONCE):
-                sent = [
-                    await producer.send(place.topic, value, key, partition=place.partition) for key, value in records[at : at + AT_ONCE]
-                ]
-                await asyncio.gather(*sent)
+                await send(producer, {place: [(key, value, (), None) for key, value in records[at : at + AT_ONCE]]})

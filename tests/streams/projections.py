@@ -1,7 +1,6 @@
 """What a store of profiles must hold: computed from the topics by other means than the projector's."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -89,34 +88,33 @@ async def all_of(store: ProfileStore, number: int) -> list[Account]:
 
 async def until_projected(kafka: Connection, environment: Environment, store: ProfileStore) -> Projection:
     """Wait until the store is complete and as of now, whatever happened to it; returns what it then holds."""
-    topics = {f"{short}/{number}": TopicPartition(environment.topic(short), number) for short in SOURCES for number in range(PARTITIONS)}
-    async with asyncio.timeout(PATIENCE), reader(kafka) as consumer:
-        while not await _says_so(store, topics, await consumer.end_offsets(list(topics.values()))):
-            await asyncio.sleep(0.02)
-    people = [
-        (record.key or b"").decode()
-        for place, records in (await everything(kafka, environment)).items()
-        for record in records
-        if place[0] == CONTACTS
-    ]
+    async with asyncio.timeout(PATIENCE):
+        await until_complete(kafka, environment, store)
+    topics = await everything(kafka, environment)
+    people = [(record.key or b"").decode() for place, records in topics.items() for record in records if place[0] == CONTACTS]
     return await held(store, people)
 
 
-async def _says_so(store: ProfileStore, topics: Mapping[str, TopicPartition], ends: Mapping[TopicPartition, int]) -> bool:
-    """Whether the store is complete and as of now by its own word, and stands where the topics end."""
-    marks, places = await store.marks(), await store.places()
-    is_read = all(places.get(source, 0) >= ends[topic] - 1 for source, topic in topics.items())  # behind it may be a marker
-    are_fresh = all(mark.is_complete and mark.refreshed == (mark.rule_day or 0, mark.rulebook) for mark in marks.values())
-    return is_read and are_fresh and len(marks) == PARTITIONS
+async def until_complete(kafka: Connection, environment: Environment, store: ProfileStore) -> None:
+    """Wait until the store is complete and as of now by its own word, and stands where the topics end."""
+    topics = {f"{short}/{number}": TopicPartition(environment.topic(short), number) for short in SOURCES for number in range(PARTITIONS)}
+    async with reader(kafka) as consumer:
+        while True:
+            ends = await consumer.end_offsets(list(topics.values()))
+            marks, places = await store.marks(), await store.places()
+            is_read = all(places.get(source, 0) >= ends[topic] - 1 for source, topic in topics.items())  # behind it may be a marker
+            are_fresh = all(mark.is_complete and mark.refreshed == (mark.rule_day or 0, mark.rulebook) for mark in marks.values())
+            if is_read and are_fresh and len(marks) == PARTITIONS:
+                return
+            await asyncio.sleep(0.02)
 
 
 def differences(held: Projection, wanted: Projection) -> list[str]:
     """Where the two differ, in words."""
     found = []
-    for name, one, other in zip(Projection._fields, held, wanted, strict=True):
+    for name in Projection._fields:
+        one, other = getattr(held, name), getattr(wanted, name)
         found += [
-            f"{name} of {key}: {one.get(key)} and not {other.get(key)}"
-            for key in one.keys() | other.keys()
-            if one.get(key) != other.get(key)
+            f"{name} of {key}: {one.get(key)}, not {other.get(key)}" for key in one.keys() | other.keys() if one.get(key) != other.get(key)
         ]
     return found

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import uvicorn
+from redis.asyncio import Redis
 
 from engagement.account import decode
 from engagement.days import iso_instant, midnight
@@ -24,6 +25,7 @@ from engagement.machine import Output
 from engagement.profile import profile
 from streams.identity import partition_of
 from streams.profiles.memory import MemoryStore
+from streams.profiles.redis_store import RedisStore
 from streams.profiles.store import MOST_OF_BATCH, Account, Batch, Change, Mark, ProfileStore
 from streams.serve.app import create_app
 from streams.serve.letters import Letter, Source
@@ -80,7 +82,7 @@ LETTERS = SomeLetters(
         for number, (reason, topic, detail) in enumerate(
             [
                 ("invalid", "account-updates", "account = 'localhost': Input should be a registrable domain"),
-                ("malformed", "web-visits", "JSON is malformed: invalid character (byte 17)"),
+                ("malformed_json", "web-visits", "JSON is malformed: invalid character (byte 17)"),
                 ("late", "intent-signals", "occurred_at is 40 days before receipt; intake.horizon allows 30 days"),
                 ("unknown_kind", "intent-signals", "kind = 'webniar': the rulebook's signals have no such kind"),
             ]
@@ -158,9 +160,14 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=92)
     parser.add_argument("--reports", type=Path)
     parser.add_argument("--rate", type=int, default=1_000)
+    parser.add_argument("--redis", help="serve what a Redis holds under this address instead, of the environment measured-")
     parser.add_argument("--tokens", action="store_true", help="ask for tokens, see above")
     asked = parser.parse_args()
-    store = asyncio.run(filled_store(accounts=asked.accounts, days=asked.days))
+    store: ProfileStore
+    if asked.redis:
+        store = RedisStore(Redis.from_url(asked.redis), "measured-")
+    else:
+        store = asyncio.run(filled_store(accounts=asked.accounts, days=asked.days))
     tokens = Tokens(TOKENS if asked.tokens else "")
     serving = Serving(store=store, tokens=tokens, letters=LETTERS, updates=Told(), reports=asked.reports, rate=asked.rate)
     with served(serving, asked.port) as address:

@@ -9,14 +9,15 @@ import pytest
 from engagement.errors import Refused
 from streams.broker.state import BrokerState, process_start, write_state
 from streams.connection import Connection
+from tests.certificates import make_authority, make_certificate
 
 BEYOND_ANY_CLIENT = ("one:0", "one:65536", "127.0.0.1:99999", "one:٣", "a..b:1", ".:1", f"{'a' * 64}:1", "[zz]:1", "[:::]:1", "\udcff:1")
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("BOOTSTRAP", "SECURITY_PROTOCOL", "SASL_MECHANISM", "SASL_USERNAME", "SASL_PASSWORD", "SSL_CAFILE"):
-        monkeypatch.delenv(f"KAFKA_{name}", raising=False)
+    for name in [name for name in os.environ if name.startswith("KAFKA_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
@@ -104,8 +105,19 @@ def test_without_security_faust_gets_no_credentials() -> None:
 
 
 @pytest.mark.usefixtures("sasl")
-def test_the_password_is_never_shown() -> None:
-    assert "open sesame" not in repr(Connection.find("one:9092"))
+def test_no_password_is_ever_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SSL_KEY_PASSWORD", "sesame too")
+    connection = Connection.find("one:9092")
+    assert connection.ssl_key_password == "sesame too"
+    assert "sesame" not in f"{connection!r} {connection} {connection.faust_credentials()!r}"
+
+
+@pytest.mark.usefixtures("sasl")
+def test_passwords_may_stand_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "login").write_text("from a file\n")
+    monkeypatch.delenv("KAFKA_SASL_PASSWORD")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(tmp_path / "login"))
+    assert Connection.find("one:9092").client_options()["sasl_plain_password"] == "from a file"
 
 
 @pytest.mark.usefixtures("sasl")
@@ -126,6 +138,33 @@ def test_a_missing_authority_file_is_refused_by_its_name(tmp_path: Path) -> None
     connection = Connection(bootstrap="one:9092", security_protocol="SSL", ssl_cafile=str(tmp_path / "none.pem"))
     with pytest.raises(Refused, match=r"KAFKA_SSL_CAFILE: .*none\.pem"):
         connection.client_options()
+
+
+def test_a_key_without_a_certificate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SSL_KEYFILE", "worker.key")
+    with pytest.raises(Refused, match=r"KAFKA_SSL_KEYFILE: worker\.key .*KAFKA_SSL_CERTFILE"):
+        Connection.find("one:9092")
+
+
+@pytest.mark.parametrize("password", [None, "wrong"])
+def test_a_certificate_whose_key_stays_closed_is_refused_by_both_names(password: str | None, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path, "worker", make_authority(tmp_path), password="open sesame")
+    connection = Connection(
+        bootstrap="one:9092",
+        security_protocol="SSL",
+        ssl_certfile=str(certificate),
+        ssl_keyfile=str(key),
+        ssl_key_password=password,
+    )
+    with pytest.raises(Refused, match=rf"KAFKA_SSL_CERTFILE: {certificate}, KAFKA_SSL_KEYFILE: {key}: .*KAFKA_SSL_KEY_PASSWORD"):
+        connection.client_options()
+
+
+def test_a_certificate_and_its_key_may_stand_in_one_file(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path, "worker", make_authority(tmp_path))
+    both = tmp_path / "both.pem"
+    both.write_text(certificate.read_text() + key.read_text())
+    assert Connection(bootstrap="one:9092", security_protocol="SSL", ssl_certfile=str(both)).client_options()["ssl_context"] is not None
 
 
 async def test_nobody_listening_is_told_with_the_address_and_without_a_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -51,9 +51,15 @@ class Buried:
         async with self.kafka.producer(acks="all") as producer:
             await send(producer, {self.letters: rows})
 
-    def retry(self, *options: str) -> Result:
+    def run(self, command: str, *options: str) -> Result:
         where = ["--prefix", self.environment.prefix, "--bootstrap", self.kafka.bootstrap]
-        return CliRunner().invoke(dead_letters, ["retry", *where, *options])
+        return CliRunner().invoke(dead_letters, [command, *where, *options])
+
+    def retry(self, *options: str) -> Result:
+        return self.run("retry", *options)
+
+    def listed(self) -> list[str]:
+        return self.run("list").stdout.splitlines()
 
     def refusal(self, *options: str) -> str:
         result = self.retry(*options)
@@ -111,9 +117,14 @@ def test_what_comes_of_the_log_is_left_out_and_refused_where_nothing_else_is_ask
     assert {record.key for record in buried.contents("account-log")} == {GENESIS_KEY}
 
 
-def test_what_is_no_letter_is_refused_with_its_place(kafka: Connection, prefix: str) -> None:
-    buried = Buried(kafka, prefix, [(b"key", b"value", (), None)])
-    assert buried.refusal().startswith(f"{prefix}dead-letters/1/0: is no dead letter")
+def test_records_that_are_no_letters_are_left_out_and_counted(kafka: Connection, prefix: str) -> None:
+    key, value, headers, _ = letter(0)
+    nowhere = tuple((name, b"7" if name == "source-partition" else said) for name, said in headers)
+    buried = Buried(kafka, prefix, [(b"key", b"value", (), None), (key, value, nowhere, None), letter(1)])
+    assert buried.listed()[-1] == "1 dead letter: unknown_kind 1; of intent-signals 1; 2 records that are no dead letters are left out"
+    assert "no dead letter lies there" in buried.refusal("1/0", "--yes")
+    assert buried.retry("--yes").stdout.startswith("1 dead letter: ")
+    assert [record.value for record in buried.contents("intent-signals")] == [b"event 1"]
 
 
 @pytest.mark.usefixtures("fenced_producers")

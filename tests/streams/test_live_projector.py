@@ -1,9 +1,9 @@
 """Projectors are killed, Redis is flushed and starts empty, while a history is played: profiles are complete again by themselves."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -15,13 +15,15 @@ from redis.asyncio import Redis
 from streams.connection import Connection
 from streams.profiles.redis_store import RedisStore
 from streams.topics import Environment
+from tests.needs import need_program
 from tests.redis_servers import free_port, redis_server
 from tests.streams.histories import FIRST_DAY, PARTITIONS, simulated_days
 from tests.streams.live_runs import Live, new_environment, play, working
 from tests.streams.projections import Projection, differences, expected, until_projected
 from tests.streams.projectors import ProjectorProcess
+from tests.streams.test_prometheus import PROJECTOR, prometheus, queries
 
-DAYS = simulated_days(accounts=60, days=12)
+DAYS = simulated_days(accounts=50, days=10)
 
 
 class Stage(NamedTuple):
@@ -53,6 +55,7 @@ class Lived(NamedTuple):
     ready_while_redis_was_away: str
     metrics: dict[str, float]  # of a projector at the end; summed over labels
     said: str  # in its log
+    panels: dict[str, list[float]] | None  # of the dashboard: query -> what Prometheus answered; None where there is none
 
 
 @pytest.fixture(scope="module")
@@ -77,25 +80,28 @@ def lived(kafka: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         one, two = project("one"), project("two", "--port", str(health))
 
         def disturb(day: int) -> None:
-            if day == FIRST_DAY + 3:
+            if day == FIRST_DAY + 2:
                 one.kill()
-            if day == FIRST_DAY + 5:
+            if day == FIRST_DAY + 4:
                 asyncio.run_coroutine_threadsafe(flush(), asyncio.get_running_loop())
 
-        play(kafka, stage.environment, DAYS[:8], on_day=disturb)
+        play(kafka, stage.environment, DAYS[:6], on_day=disturb)
         moments["one of two was killed, and Redis flushed, in the middle"] = stage.look()
+        watching = projectors.enter_context(prometheus(health, folder)) if shutil.which("prometheus") else None
         three = project("three")
         redis.close()
-        play(kafka, stage.environment, DAYS[8:10])  # workers go on
+        play(kafka, stage.environment, DAYS[6:8])  # workers go on
         away = readiness(health)
         redis.enter_context(redis_server(folder, port=port))
         moments["Redis was away for two days, and came back empty"] = stage.look()
         two_said = metrics(health)
+        asked = [query for query in queries() if PROJECTOR in query]
+        panels = None if watching is None else {query: asyncio.run(watching.until(query)) for query in asked}
         two.stop()
-        play(kafka, stage.environment, DAYS[10:])
+        play(kafka, stage.environment, DAYS[8:])
         moments["the third was left alone"] = stage.look()
         assert three.stop() == 0
-        yield Lived(stage, moments, away, two_said, two.said())
+        yield Lived(stage, moments, away, two_said, two.said(), panels)
 
 
 def readiness(port: int) -> str:
@@ -124,7 +130,7 @@ def metrics(port: int) -> dict[str, float]:
 def test_every_profile_timeline_and_contact_is_what_the_workers_state_says(lived: Lived, moment: str) -> None:
     held, wanted = lived.moments[moment]
     assert differences(held, wanted) == []
-    assert len(held.profiles) > 60
+    assert len(held.profiles) > 50
     assert len(held.timelines) > 10
     assert len(held.contacts) > 50
 
@@ -148,6 +154,13 @@ def test_metrics_tell_what_was_done(lived: Lived) -> None:
     assert lived.metrics["mqa_projector_expected_partitions"] == PARTITIONS
     assert lived.metrics["mqa_projector_partitions"] == lived.metrics["mqa_projector_complete_partitions"]
     assert lived.metrics["mqa_projector_records_total"] > 100
-    assert lived.metrics["mqa_projector_accounts_total"] > 60
-    assert lived.metrics["mqa_projector_refreshed_accounts_total"] > 60
+    assert lived.metrics["mqa_projector_accounts_total"] > 50
+    assert lived.metrics["mqa_projector_refreshed_accounts_total"] > 50
     assert lived.metrics["mqa_projector_reopenings_total"] > 2
+
+
+def test_a_real_prometheus_has_data_for_every_panel_of_the_dashboard(lived: Lived) -> None:
+    need_program("prometheus", "prometheus", brew="prometheus")
+    assert lived.panels is not None
+    assert len(lived.panels) > 8
+    assert [query for query, values in lived.panels.items() if not values] == []

@@ -11,7 +11,9 @@ from aiokafka.structs import TopicPartition
 
 from engagement.events import Family
 from streams.connection import Connection
+from streams.profiles.metrics import ProjectorMetrics
 from streams.topics import CHANGELOGS
+from streams.webhooks.metrics import WebhookMetrics
 from streams.worker.metrics import Metrics
 from tests.faults.simulation.world import simulate
 from tests.streams.histories import PARTITIONS
@@ -122,13 +124,19 @@ def test_the_documentation_has_the_catalogue() -> None:
     lines = (ROOT / "docs" / "operations.md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `mqa_")]
     documented = {name.strip("`"): set(re.findall(r"`(\w+)`", labels)) for name, labels, *_ in rows}
-    metrics = Metrics()
     declared = {
         f"{metric._name}_total" if metric._type == "counter" else metric._name: set(metric._labelnames)
-        for metric in vars(metrics).values()
+        for catalogue in (Metrics(), ProjectorMetrics(), WebhookMetrics())
+        for metric in vars(catalogue).values()
         if hasattr(metric, "_labelnames")
     }
     assert documented == declared
     for name, _, unit, meaning, _ in rows:
         assert unit == next((unit for ending, unit in UNITS.items() if name.strip("`").endswith(ending)), unit), name
         assert meaning, name
+
+
+def test_the_documentation_has_what_is_told_of_the_process() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    told = {f"{name}_total" if metric.type == "counter" else name for name, metric in catalogue().items() if not name.startswith("mqa_")}
+    assert set(re.findall(r"`(process_\w+)`", text)) == told

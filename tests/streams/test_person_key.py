@@ -1,6 +1,7 @@
 """The key of people's hashes: a default for histories that are played, never for real people."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,18 @@ def test_the_former_secret_is_no_new_one(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv(f"MQA_PERSON_{name}", value)
     with pytest.raises(Refused, match="MQA_PERSON_SECRET is the former one, of 'k1', under another id"):
         person_key("wall")
+
+
+def test_a_key_says_its_name_and_never_its_secret():
+    key = PersonKey(b"open sesame", "k2", PersonKey(b"sesame too", "k1"))
+    assert repr(key) == "PersonKey(key_id='k2', before=PersonKey(key_id='k1', before=None))"
+    assert "sesame" not in f"{key}"
+
+
+def test_both_secrets_may_stand_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name, secret in (("MQA_PERSON_SECRET", "new"), ("MQA_PERSON_SECRET_BEFORE", "former")):
+        (tmp_path / name).write_text(f"{secret}\n")
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    monkeypatch.setenv("MQA_PERSON_KEY_ID", "k2")
+    monkeypatch.setenv("MQA_PERSON_KEY_ID_BEFORE", "k1")
+    assert person_key("wall") == PersonKey(b"new", "k2", PersonKey(b"former", "k1"))

@@ -1,6 +1,7 @@
 """What every store of profiles promises, one suite for all of them; see also test_profile_stores_agree.py."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -76,7 +77,7 @@ async def test_an_empty_store_knows_nothing(store):
 
 
 async def test_a_store_that_is_cleared_knows_nothing_and_can_be_filled_again(store):
-    async def told() -> list[object]:
+    async def told() -> list[Any]:
         return [await store.overview(), await store.find(Query()), await store.places(), await store.marks(), await store.first_changes()]
 
     empty = await told()

@@ -7,8 +7,9 @@ from engagement.account import AccountState, Row, encode
 from engagement.contacts import ContactRow
 from engagement.days import iso_day
 from engagement.errors import Refused
-from engagement.machine import CLOCK_KEY, GENESIS_KEY, LANDMARKS_KEY, POSITION_KEY, RULEBOOK_KEY, PlainRecord
+from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, POSITION_KEY, RULEBOOK_KEY, PlainRecord
 from engagement.qualify import QualifyPosition
+from engagement.records import GENESIS_KEY
 from streams.profiles.changelog import newest_position
 from streams.profiles.rows import contact_rows, cut, make_account, newest_rows, tier_changes
 from streams.profiles.store import MOST_OF_BATCH
@@ -56,12 +57,12 @@ def test_a_key_that_no_account_can_have_is_left_out_and_counted(key: bytes | Non
 
 @pytest.mark.parametrize("value", [b"\x09" + row(1)[1:], b"", b"{}"])
 def test_a_row_of_an_unknown_format_is_refused_with_what_to_do(value: bytes) -> None:
-    with pytest.raises(Refused, match="a row has format .* run the version that wrote it"):
+    with pytest.raises(Refused, match=r"a row has format .* run the version that wrote it"):
         newest_rows([record(0, b"a", row(1)), record(1, b"a", value)])
 
 
 def test_a_row_that_is_cut_off_is_refused_with_its_account() -> None:
-    with pytest.raises(Refused, match="the row of acme.com cannot be read .* run the version that wrote it"):
+    with pytest.raises(Refused, match=r"the row of acme.com cannot be read .* run the version that wrote it"):
         make_account("acme.com", row(1)[:-3], 0, FIRST_DAY, JUDGE)
 
 
@@ -80,14 +81,15 @@ def test_a_position_of_an_unknown_format_is_refused_with_its_place(value: bytes)
     if value == b"{}":  # every field has a default: a worker that has folded nothing
         assert newest_position(read) == QualifyPosition()
         return
-    with pytest.raises(Refused, match="topic/0: .*position.* run the version that wrote it"):
+    with pytest.raises(Refused, match=r"topic/0: .*position.* run the version that wrote it"):
         newest_position(read)
 
 
 @pytest.fixture(scope="module")
 def told() -> list[PlainRecord]:
     """Tier changes of a simulated history, as a worker sends them."""
-    engine, found = new_replay(), []
+    engine = new_replay()
+    found: list[PlainRecord] = []
     for day, arrivals in simulated_days(accounts=40, days=20):
         for output in [*engine.begin(day), *engine.receive(arrivals)]:
             found.append(PlainRecord("tier-changes", 0, len(found), 0, output.key, output.value, output.headers))

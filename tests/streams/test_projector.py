@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
@@ -19,12 +18,12 @@ from streams.profiles.memory import MemoryStore
 from streams.profiles.metrics import ProjectorMetrics
 from streams.profiles.projector import Projector
 from streams.profiles.store import Batch, ProfileStore, StoreUnavailable
-from streams.topics import CHANGELOGS, Environment
+from streams.topics import Environment
 from tests.streams.filled import Rows, fill, new_filled, simulated_rows
 from tests.streams.histories import FIRST_DAY, PARTITIONS
 from tests.streams.projections import PATIENCE, differences, expected, until_projected
 
-STATE = CHANGELOGS["qualify"]
+NOBODY: Rows = {number: {} for number in range(PARTITIONS)}
 OTHER = load_rulebook(default_rulebook_text().replace("points: 15,  half_life: 30d, urls", "points: 45,  half_life: 30d, urls"), "other")
 
 
@@ -63,7 +62,7 @@ async def test_accounts_are_profiled_as_of_the_last_day_and_followed_into_the_ne
         assert {profile.day for profile in held.profiles.values()} == {iso_day(day)}
         assert projector.complaint is None
 
-        changed = {0: dict(list(rows[0].items())[:2]), **dict.fromkeys(range(1, PARTITIONS), {})}
+        changed = {**NOBODY, 0: dict(list(rows[0].items())[:2])}
         await fill(kafka, environment, changed, day + 1)
         held = await until_projected(kafka, environment, store)
         assert {profile.day for profile in held.profiles.values()} == {iso_day(day + 1)}
@@ -79,7 +78,7 @@ async def test_another_rulebook_changes_every_profile(kafka: Connection, prefix:
     async with projecting(kafka, environment, store):
         before = await until_projected(kafka, environment, store)
         await activate_rulebook(kafka, environment, await read_genesis(kafka, environment), OTHER, place="this test")
-        await fill(kafka, environment, dict.fromkeys(range(PARTITIONS), {}), day, rulebook=OTHER)
+        await fill(kafka, environment, NOBODY, day, rulebook=OTHER)
         after = await until_projected(kafka, environment, store)
         assert differences(after, await expected(kafka, environment)) == []
         assert {profile.rulebook for profile in after.profiles.values()} == {OTHER.version}
@@ -119,7 +118,7 @@ async def test_of_an_environment_that_was_made_anew_nothing_former_stays(
     if not is_running:
         await make_anew(more)
         for _ in range(2):
-            await fill(kafka, environment, dict.fromkeys(range(PARTITIONS), {}), FIRST_DAY)  # it ends behind the store's place
+            await fill(kafka, environment, NOBODY, FIRST_DAY)  # it ends behind the store's place
     async with projecting(kafka, environment, store):
         held = await until_projected(kafka, environment, store)
         assert differences(held, await expected(kafka, environment)) == []
@@ -128,7 +127,7 @@ async def test_of_an_environment_that_was_made_anew_nothing_former_stays(
 
 async def test_tier_changes_that_nobody_can_read_any_more_are_passed_over(kafka: Connection, prefix: str) -> None:
     environment, store = Environment(prefix), MemoryStore()
-    await new_filled(kafka, environment, dict.fromkeys(range(PARTITIONS), {}), FIRST_DAY)
+    await new_filled(kafka, environment, NOBODY, FIRST_DAY)
     place = TopicPartition(environment.topic("tier-changes"), 0)
     async with kafka.producer() as producer:
         for _ in range(5):
@@ -147,7 +146,7 @@ async def test_tier_changes_that_nobody_can_read_any_more_are_passed_over(kafka:
 
 async def test_a_row_of_an_unknown_format_stops_the_projector_with_what_to_do(kafka: Connection, prefix: str) -> None:
     environment = Environment(prefix)
-    await new_filled(kafka, environment, dict.fromkeys(range(PARTITIONS), {b"acme.com": b"\x09row"}), FIRST_DAY)
+    await new_filled(kafka, environment, {0: {b"acme.com": b"\x09row"}}, FIRST_DAY)
     projector = Projector(kafka, environment, MemoryStore(), ProjectorMetrics(), partitions=PARTITIONS, shares=False)
     with pytest.raises(Refused, match="a row has format 9, this version reads 3; run the version that wrote it"):
         await asyncio.wait_for(projector.run(), PATIENCE)
@@ -155,8 +154,8 @@ async def test_a_row_of_an_unknown_format_stops_the_projector_with_what_to_do(ka
 
 async def test_a_rulebook_that_the_environment_does_not_hold_stops_the_projector_with_what_to_do(kafka: Connection, prefix: str) -> None:
     environment = Environment(prefix)
-    await new_filled(kafka, environment, dict.fromkeys(range(PARTITIONS), {}), FIRST_DAY)
-    await fill(kafka, environment, dict.fromkeys(range(PARTITIONS), {}), FIRST_DAY + 1, rulebook=OTHER)
+    await new_filled(kafka, environment, NOBODY, FIRST_DAY)
+    await fill(kafka, environment, NOBODY, FIRST_DAY + 1, rulebook=OTHER)
     projector = Projector(kafka, environment, MemoryStore(), ProjectorMetrics(), partitions=PARTITIONS, shares=False)
     with pytest.raises(Refused, match=f"holds no rulebook {OTHER.version}.* run `mqa topics create --prefix {prefix}`"):
         await asyncio.wait_for(projector.run(), PATIENCE)
@@ -189,10 +188,10 @@ async def test_a_store_that_does_not_answer_is_waited_for_and_told_of_once(
         await until_projected(kafka, environment, store)
         store.is_up = False
         async with asyncio.timeout(PATIENCE):
-            while not await told(projector, metrics, "mqa_projector_store_outage_seconds"):
+            while not await told(projector, metrics, "mqa_projector_store_outage_seconds"):  # noqa: ASYNC110 - nobody tells when
                 await asyncio.sleep(0.05)
         assert "the store has not answered for" in (projector.complaint or "")
-        await fill(kafka, environment, dict.fromkeys(range(PARTITIONS), {}), day + 1)
+        await fill(kafka, environment, NOBODY, day + 1)
         store.is_up = True
         held = await until_projected(kafka, environment, store)
         assert {profile.day for profile in held.profiles.values()} == {iso_day(day + 1)}
@@ -216,6 +215,10 @@ async def test_on_the_embedded_broker_it_is_the_same(embedded: Connection, prefi
 
 async def until(store: ProfileStore, accounts: set[str]) -> None:
     """Wait until the store holds these, and no others."""
+
+    async def held() -> set[str]:
+        return {each.profile.account for number in range(PARTITIONS) for each in await store.accounts_of(number, "", 1_000)}
+
     async with asyncio.timeout(PATIENCE):
-        while {each.profile.account for number in range(PARTITIONS) for each in await store.accounts_of(number, "", 1_000)} != accounts:
+        while await held() != accounts:  # noqa: ASYNC110 - a store tells nobody
             await asyncio.sleep(0.1)

@@ -150,7 +150,7 @@ async def test_dead_letters_name_nobody_to_those_who_may_not_know(client: Client
     assert [letter["reason"] for letter in unnamed["letters"]] == ["invalid", "invalid"]
     assert {letter["detail"] for letter in unnamed["letters"]} == {None}
     assert "localhost" in named["letters"][0]["detail"]
-    assert unnamed["reasons"] == {"invalid": 3, "malformed": 3, "late": 3, "unknown_kind": 3}
+    assert unnamed["reasons"] == {"invalid": 3, "malformed_json": 3, "late": 3, "unknown_kind": 3}
 
 
 async def test_a_store_that_knows_nothing_yet_has_empty_lists(client: Client) -> None:

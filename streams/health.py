@@ -1,14 +1,20 @@
-"""``/metrics`` for Prometheus, ``/healthz`` (the process turns its event loop) and ``/readyz`` (it folds what it was assigned)."""
+"""``/metrics`` for Prometheus, ``/health/live`` (the process turns its event loop) and ``/health/ready`` (it does what it is there for)."""
 
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from engagement.errors import Refused
 from engagement.written import shown
-from streams.worker.metrics import Metrics
+
+
+class Catalogue(Protocol):
+    """The metrics of a process."""
+
+    registry: CollectorRegistry
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -25,17 +31,17 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class HealthServer:
-    """A small HTTP server in the worker's event loop."""
+    """A small HTTP server in the event loop of a worker, or of what else runs for long."""
 
     def __init__(
-        self, metrics: Metrics, listening: socket.socket, *, ready: Callable[[], bool], refresh: Callable[[], Awaitable[None]]
+        self, metrics: Catalogue, listening: socket.socket, *, complaint: Callable[[], str | None], refresh: Callable[[], Awaitable[None]]
     ) -> None:
-        """``listening`` comes from `listen`; ``refresh`` updates the gauges before each scrape."""
-        self._metrics, self._listening, self._ready, self._refresh = metrics, listening, ready, refresh
+        """``listening`` comes from `listen`; ``complaint``: why it is not ready, else None; ``refresh`` sets gauges before a scrape."""
+        self._metrics, self._listening, self._complaint, self._refresh = metrics, listening, complaint, refresh
         application = web.Application()
         application.router.add_get("/metrics", self._serve_metrics)
-        application.router.add_get("/healthz", self._serve_health)
-        application.router.add_get("/readyz", self._serve_readiness)
+        application.router.add_get("/health/live", self._serve_health)
+        application.router.add_get("/health/ready", self._serve_readiness)
         self._runner = web.AppRunner(application, access_log=None)
 
     async def start(self) -> None:
@@ -61,4 +67,5 @@ class HealthServer:
         return web.Response(text="alive\n")
 
     async def _serve_readiness(self, _: web.Request) -> web.Response:
-        return web.Response(text="ready\n") if self._ready() else web.Response(text="rebalancing or restoring\n", status=503)
+        complaint = self._complaint()
+        return web.Response(text="ready\n") if complaint is None else web.Response(text=f"{complaint}\n", status=503)

@@ -1,0 +1,135 @@
+"""Senders of webhooks as processes, and the topics that they read."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+from uuid import uuid4
+
+import yaml
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.connection import Connection
+from streams.identity import partition_of
+from streams.topics import TIER_CHANGES, Environment
+from streams.transaction import Row, make_producer, send
+from streams.webhooks.undelivered import Undelivered
+from tests.streams.metrics_story import Samples
+from tests.streams.webhook_receivers import encoded
+
+PARTITIONS = 2
+PATIENCE = 60.0
+QUICK = {"timeout": "1s", "retry": {"first": "1s", "longest": "1s"}, "allow_http": "true", "allow_private": "true", "start": "beginning"}
+"""Of a subscription to a receiver of a test's."""
+
+
+class Sender:
+    """One ``mqa webhooks run``."""
+
+    def __init__(self, kafka: Connection, environment: Environment, file: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        where = ["--file", str(file), "--prefix", environment.prefix, "--bootstrap", kafka.bootstrap, "--port", str(self.port)]
+        self._log = file.with_suffix(".log")
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streams", "webhooks", "run", *where, "--session-timeout", "6"], stdout=log, stderr=log
+            )
+
+    def look(self) -> Samples:
+        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+        return {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
+
+    async def until(self, holds: Callable[[Samples], bool]) -> Samples:
+        samples: Samples = {}
+
+        async def look() -> bool:
+            nonlocal samples
+            assert self.process.poll() is None, self.said()
+            try:
+                samples = await asyncio.to_thread(self.look)
+            except URLError:
+                return False
+            return holds(samples)
+
+        await until(look, self.said)
+        return samples
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+@contextmanager
+def sending(kafka: Connection, environment: Environment, file: Path) -> Iterator[Sender]:
+    sender = Sender(kafka, environment, file)
+    try:
+        yield sender
+    finally:
+        if sender.process.poll() is None:
+            sender.kill()
+
+
+async def until(holds: Callable[[], Any], said: Callable[[], str]) -> None:
+    deadline = monotonic() + PATIENCE
+    while True:
+        found = holds()
+        if await found if asyncio.iscoroutine(found) else found:
+            return
+        assert monotonic() < deadline, said()
+        await asyncio.sleep(0.05)
+
+
+class Places:
+    """The topics of an environment without workers."""
+
+    def __init__(self, kafka: Connection) -> None:
+        self.kafka, self.environment = kafka, Environment(f"test-{uuid4().hex[:12]}-")
+
+    async def append(self, *changes: Mapping[str, Any], mode: str = "live", is_aborted: bool = False) -> None:
+        rows: dict[TopicPartition, list[Row]] = {}
+        for change in changes:
+            key = change["account"].encode()
+            partition = TopicPartition(self.environment.topic(TIER_CHANGES), partition_of(key, PARTITIONS))
+            rows.setdefault(partition, []).append((key, encoded(dict(change)), (("mode", mode.encode()),), None))
+        async with make_producer(self.kafka, f"test-{uuid4().hex}") as producer:
+            await producer.begin_transaction()
+            await send(producer, rows)
+            await (producer.abort_transaction() if is_aborted else producer.commit_transaction())
+
+    async def left(self, name: str) -> int | None:
+        """How many changes a restart would look at again, by what is committed; None where nothing is."""
+        partitions = [TopicPartition(self.environment.topic(TIER_CHANGES), number) for number in range(PARTITIONS)]
+        async with self.kafka.admin() as admin:
+            found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
+                f"{self.environment.group}-webhook-{name}", partitions=partitions
+            )
+        async with self.kafka.consumer() as consumer:
+            ends = await consumer.end_offsets(partitions)
+        if any(found[partition].offset < 0 for partition in partitions):
+            return None
+        lives = {partition: Undelivered(found[partition].offset, found[partition].metadata) for partition in partitions}
+        return sum(life.wants(offset) for each, life in lives.items() for offset in range(ends[each]))
+
+
+def write_file(file: Path, *subscriptions: Mapping[str, Any]) -> None:
+    """Write a webhooks file; what a subscription does not say is `QUICK`."""
+    dumped = [yaml.safe_dump(QUICK | {"secret": "HOOK_SECRET"} | dict(each)) for each in subscriptions]
+    file.write_text(yaml.safe_dump({"subscriptions": [yaml.safe_load(each) for each in dumped]}))  # without aliases
