@@ -43,9 +43,14 @@ class StoreThatMayBeAway:
         self.store, self.is_away = store, False
 
     def __getattr__(self, name: str) -> Any:
-        if self.is_away:
-            raise StoreUnavailable("redis://127.0.0.1:6379: connection refused")
-        return getattr(self.store, name)
+        found = getattr(self.store, name)
+
+        async def asked(*arguments: Any) -> Any:
+            if self.is_away:
+                raise StoreUnavailable("redis://127.0.0.1:6379: connection refused")
+            return await found(*arguments)
+
+        return asked
 
 
 @dataclass

@@ -50,7 +50,7 @@ def test_a_pin_is_sent_and_its_id_is_shown(page: Page, site: Site):
 
 def test_a_suppression_a_disposition_and_a_retraction_are_sent(page: Page, site: Site):
     for name, label, choice in (
-        ("Suppress", "Because it is", "a partner"),
+        ("Suppress", "Because its relationship is", "own staff"),
         ("Tell what sales says", "Sales has", "rejected it"),
     ):
         dialog = ask(page, name)
@@ -64,7 +64,7 @@ def test_a_suppression_a_disposition_and_a_retraction_are_sent(page: Page, site:
     dialog.get_by_role("button", name="Take a person's signals out").click()
     expect(dialog.get_by_role("status")).to_contain_text("Sent as ")
     suppression, disposition, retraction = site.updates.updates
-    assert suppression.relationship == "partner"
+    assert suppression.relationship == "own_staff"
     assert disposition.disposition is not None
     assert disposition.disposition.status == "rejected"
     assert retraction.retract is not None

@@ -5,12 +5,12 @@ import { el } from "../dom.js";
 import { plain, shortPerson } from "../words.js";
 
 /** Buttons for those who may. */
-export function actions(explanation, { ladders }) {
+export function actions(explanation, { ladders, suppress }) {
   const known = explanation.people.known.map(({ person }) => person);
   const all = [
     pinning(ladders),
     ...unpinning(explanation),
-    explanation.suppressed === null ? suppressing : letting,
+    explanation.suppressed !== null ? letting : suppress.length > 0 && suppressing(suppress),
     disposing,
     known.length > 0 && retracting(known, explanation.contacts),
   ].filter(Boolean);
@@ -45,18 +45,20 @@ function unpinning({ standings }) {
 
 const reason = (id) => ({ name: "reason", label: "Reason (may be empty)", field: el("input", { id, name: "reason", maxlength: "4096" }) });
 
-const suppressing = {
-  name: "Suppress",
-  says: "It falls to the bottom of every ladder and stays there until its relationship is told anew.",
-  fields: [
-    choice("relationship", "Because it is", [
-      ["competitor", "a competitor"],
-      ["partner", "a partner"],
-      ["own_staff", "our own staff"],
-    ]),
-  ],
-  path: "suppression",
-};
+function suppressing(relationships) {
+  return {
+    name: "Suppress",
+    says: "It falls to the bottom of every ladder and stays there until its relationship is told anew.",
+    fields: [
+      choice(
+        "relationship",
+        "Because its relationship is",
+        relationships.map((name) => [name, plain(name)]),
+      ),
+    ],
+    path: "suppression",
+  };
+}
 
 const letting = {
   name: "Suppress no more",
