@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,9 +98,14 @@ def _serving(store: Any, updates: Told, reports: Path, tokens: Tokens) -> Servin
     return Serving(store=store, tokens=tokens, letters=LETTERS, updates=updates, reports=reports, rate=10_000)
 
 
+def found_first(names: Sequence[str]) -> str | None:
+    """The first of these programs that is on the path."""
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @pytest.fixture(scope="module")
 def browser(site: Site) -> Iterator[Browser]:  # noqa: ARG001 - after it: playwright keeps this thread's event loop for itself
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    found = found_first(CHROMIUM)
     if found is None:
         message = "`chromium` is not on the path; install it with `sudo apt-get install chromium`"
         if os.environ.get("CI"):

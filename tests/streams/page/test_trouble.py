@@ -128,3 +128,11 @@ def test_every_part_of_the_page_is_sent_with_its_policy(site: Site):
         answer = httpx.get(f"{site.address}{path}")
         assert answer.status_code == 200, path
         assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+
+
+def test_a_part_of_the_page_that_a_browser_has_is_asked_for_again_and_not_sent_twice(site: Site):
+    for path in ("/", "/static/main.js", "/static/account/score.js"):
+        first = httpx.get(f"{site.address}{path}")
+        assert first.headers["cache-control"] in {"no-cache", "private, no-cache"}
+        again = httpx.get(f"{site.address}{path}", headers={"If-None-Match": first.headers["etag"]})
+        assert again.status_code == 304
