@@ -19,9 +19,16 @@ T = TypeVar("T")
 
 async def committed_offsets(admin: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
     """Next offset by partition, 0 where none is committed."""
-    offsets = await _coordinated(lambda: admin.list_consumer_group_offsets(group, partitions=list(partitions)))
-    known = {partition: found.offset for partition, found in offsets.items()}  # empty while the coordinator moves
-    return {partition: max(0, known.get(partition, 0)) for partition in partitions}
+    stored = await stored_positions(admin, group, partitions)
+    return {partition: stored[partition].offset if partition in stored else 0 for partition in partitions}
+
+
+async def stored_positions(
+    admin: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """What is committed, with what was noted beside it; without those of which nothing is, or nothing known while a coordinator moves."""
+    found = await _coordinated(lambda: admin.list_consumer_group_offsets(group, partitions=list(partitions)))
+    return {partition: position for partition, position in found.items() if position.offset >= 0}
 
 
 async def count_members(admin: AIOKafkaAdminClient, group: str) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from json import dumps
 from typing import Any, Literal, NamedTuple
 
-from streams.contracts.forms import INTEGER, KINDS, LEAST, MOST, Form, Node, forms, kind_of, same
+from streams.contracts.forms import INTEGER, KINDS, LEAST, MOST, Form, Node, forms, same
 
 Older = Literal["written", "taken"]
 """Which of the two schemas is the old one."""
@@ -109,11 +109,12 @@ class Containment:
 
     def _properties(self, form: Form, choice: Form, written: Node, taken: Node) -> Iterator[Break]:
         ours, theirs = form.words, choice.words
-        for name in theirs.get("required", ()):
-            if name not in ours.get("required", ()):
-                yield Break(name, "was optional, is required" if self._older == "written" else "was always there, may be absent")
         was, now = self._sides(ours.get("properties", {}), theirs.get("properties", {}))
-        yield from (Break(name, "is gone") for name in was if name not in now)
+        gone = [name for name in was if name not in now]
+        yield from (Break(name, "is gone") for name in gone)
+        for name in theirs.get("required", ()):
+            if name not in ours.get("required", ()) and name not in gone:
+                yield Break(name, "was optional, is required" if self._older == "written" else "was always there, may be absent")
         for name in now:
             said = _of_name(form, name)
             is_nobodys = self._older == "written" and name not in was and said is True
@@ -173,12 +174,11 @@ def _at(form: Form, at: int) -> Any:
 
 def _takes(choice: Form, value: Any) -> bool:
     """Whether a form takes a value of its kind that has no parts; False where that is hard to say."""
-    words = choice.words
-    if "enum" in words:
-        return any(kind_of(each) == kind_of(value) and each == value for each in words["enum"])
     size = len(value) if isinstance(value, str) else value
-    for word, said in words.items():
-        if word in {"minLength", "minimum"}:
+    for word, said in choice.words.items():
+        if word == "enum":
+            holds = value in said  # all of them are of its kind
+        elif word in {"minLength", "minimum"}:
             holds = size >= said
         elif word in {"maxLength", "maximum"}:
             holds = size <= said

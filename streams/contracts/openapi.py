@@ -64,10 +64,8 @@ class _Operations:
             if status not in now:
                 yield Break(status, "is gone")
                 continue
-            was_content, now_content = (
-                followed(document, each).get("content", {}) for document, each in ((self._old, before), (self._new, now[status]))
-            )
-            yield from self._contents(status, was_content, now_content, "mqa")
+            said, says = (followed(document, each).get("content", {}) for document, each in ((self._old, before), (self._new, now[status])))
+            yield from self._contents(status, said, says, "mqa")
         yield from (
             Break(status, "is new, and nobody was told that it may come") for status in now if status[0] == "2" and status not in was
         )

@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -22,8 +23,8 @@ from engagement.rulebook import default_rulebook_text, load_rulebook
 from streams.broker.local import LocalBroker
 from streams.connection import Connection
 from streams.delivery import MEANINGS, Promise, delivery_of
+from streams.demo.processes import PageProcess, WorkerProcess
 from streams.demo.story import Story
-from streams.demo.workers import WorkerProcess
 from streams.genesis import PARTITIONS, create_environment
 from streams.history.arrivals import Arrival, arrivals_by_day
 from streams.history.compare import Comparison
@@ -55,43 +56,38 @@ def demo() -> None:
     """Watch three months in a minute.
 
     On a broker of its own (a real Kafka where Java and Maven are there, else the embedded one), with two workers of which one is killed;
-    leaves nothing behind.
+    leaves nothing behind. On a terminal it can be looked at in a browser, and ends when you say so.
     """
-    began = monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: with everything cleaned up
     broker = LocalBroker()
     click.echo(f"starting {broker.kind.title} and two workers for {DAYS} days of {ACCOUNTS} accounts", err=True)
     with tempfile.TemporaryDirectory(prefix="mqa-demo-") as folder, broker:
-        complaints = asyncio.run(_Demo(broker.connection, Path(folder)).run())
-    for complaint in complaints:
-        click.echo(f"mqa demo: {complaint}", err=True)
-    click.echo(f"demo {'failed' if complaints else 'done'} in {monotonic() - began:.0f} s")
+        complaints = asyncio.run(_Demo(broker.connection, Path(folder), is_watched=sys.stdout.isatty()).run())
     if complaints:
         sys.exit(FAILED)
 
 
 class _Demo:
-    def __init__(self, connection: Connection, folder: Path) -> None:
-        self._connection, self._folder = connection, folder
+    def __init__(self, connection: Connection, folder: Path, *, is_watched: bool) -> None:
+        self._connection, self._folder, self._is_watched = connection, folder, is_watched
         self._environment = Environment("demo-")
         self._rulebook = load_rulebook(default_rulebook_text(), "default rulebook")
         self._story = Story()
         self._workers: dict[str, WorkerProcess] = {}
+        self._page: PageProcess | None = None
         self._killed_at = 0.0
         self._promise: Promise = "exactly_once"
 
     async def run(self) -> list[str]:
-        """Run all of it; gives what did not hold. Workers have ended when it returns or raises."""
+        """Run all of it; gives what did not hold. All processes have ended when it returns or raises."""
+        began = monotonic()
         try:
-            genesis = await create_environment(self._connection, self._environment, clock="played", rulebook=self._rulebook)
-            self._promise = delivery_of(genesis).promise
-            click.echo(f"delivery is {MEANINGS[self._promise]}")
-            for name in ("demo-1", "demo-2"):
-                self._start(name)
-            days, expected = await asyncio.to_thread(self._prepare)  # while the workers start
-            played = await self._unless_a_worker_ends(self._play(days))
-            await self._stop()
-            return await self._prove(played, expected)
+            complaints = await self._run()
+            for complaint in complaints:
+                click.echo(f"mqa demo: {complaint}", err=True)
+            click.echo(f"demo {'failed' if complaints else 'done'} in {monotonic() - began:.0f} s")
+            if self._page is not None:
+                await self._show(self._page)
         except Exception:
             for name, worker in self._workers.items():
                 click.echo(f"--- the last that {name} said:\n{worker.last_words()}", err=True)
@@ -99,6 +95,38 @@ class _Demo:
         finally:
             for worker in self._workers.values():
                 worker.kill()
+            if self._page is not None:
+                self._page.end()
+        return complaints
+
+    async def _run(self) -> list[str]:
+        genesis = await create_environment(self._connection, self._environment, clock="played", rulebook=self._rulebook)
+        self._promise = delivery_of(genesis).promise
+        click.echo(f"delivery is {MEANINGS[self._promise]}")
+        for name in ("demo-1", "demo-2"):
+            self._start(name)
+        if self._is_watched:
+            self._page = PageProcess(self._connection, self._environment, folder=self._folder)
+        days, expected = await asyncio.to_thread(self._prepare)  # while these start
+        if self._page is not None:
+            click.echo(f"watch the accounts meanwhile at {await asyncio.to_thread(self._page.address)}")
+        played = await self._unless_a_worker_ends(self._play(days))
+        await self._stop()
+        return await self._prove(played, expected)
+
+    async def _show(self, page: PageProcess) -> None:
+        """Let people look until they have enough; what they send meanwhile is worked on."""
+        self._start("demo-1")
+        enough = asyncio.Event()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(each, enough.set)
+        click.echo(
+            f"these accounts are at {await asyncio.to_thread(page.address)} until you press Ctrl-C\n"
+            f"(for commands: --prefix {self._environment.prefix} --bootstrap {self._connection.bootstrap})"
+        )
+        while page.status is None and not enough.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(enough.wait(), 0.5)
 
     async def _stop(self) -> None:
         for name, worker in self._workers.items():

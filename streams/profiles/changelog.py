@@ -15,7 +15,8 @@ from engagement.judging import Judge, judge_by
 from engagement.machine import FORMAT, POSITION_KEY, Record
 from engagement.qualify import QualifyPosition
 from streams.configuration import rulebooks_partition
-from streams.reading import FETCH_RECORDS, read_to_end
+from streams.connection import Connection
+from streams.reading import FETCH_RECORDS, read_to_end, reader
 from streams.topics import Environment
 
 FETCH_BYTES = 256 << 10
@@ -68,14 +69,17 @@ async def births(consumer: AIOKafkaConsumer, changelogs: Collection[TopicPartiti
     return {place: records[0].timestamp for place, records in (await _read(consumer, spans)).items() if records}
 
 
-async def rulebook_of(consumer: AIOKafkaConsumer, environment: Environment, version: str) -> tuple[Judge, str]:
+async def rulebook_of(connection: Connection, environment: Environment, version: str) -> tuple[Judge, str]:
     """Find the rulebook of that version: its judge, and its text. Raises `Refused` where the environment has it no more."""
     partition = rulebooks_partition(environment)
     text: bytes | None = None
-    async for records in read_to_end(consumer, partition):
-        for record in records:
-            if record.key == version.encode():
-                text = record.value
+    async with reader(connection, "read_uncommitted") as uncommitted:  # accounts may show it before its own commit is seen here
+        end = (await uncommitted.end_offsets([partition]))[partition]
+    async with reader(connection) as consumer:
+        async for records in read_to_end(consumer, partition, end=end):
+            for record in records:
+                if record.key == version.encode():
+                    text = record.value
     if text is None:
         remedy = f"run `{environment.create_command}`, which writes the active one again, and wait until the workers have folded all"
         raise Refused(f"{partition.topic}: holds no rulebook {version}, by which accounts are judged; {remedy}")

@@ -3,10 +3,6 @@
 The store knows how far it has read, and its word counts, not the group's offsets. So there is one remedy for whatever is odd: to open
 all sources anew, from where the store stands then. That is done when the group deals out partitions, when the store stands elsewhere than
 thought (it was flushed, or another projector wrote) or did not answer, and when Kafka has other records than before.
-
-An environment made anew under the same prefix is known by the instant at which Kafka got its first record (`Mark.born`); a topic that was
-cut off, by ending before the store's place. Either way nothing that is kept can be trusted, and the store is cleared: what follows is the
-same as after a flush.
 """
 
 import asyncio
@@ -19,14 +15,14 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
-from engagement.judging import Judge
 from engagement.machine import Record
 from streams.closing import close_client
 from streams.connection import Connection
 from streams.profiles import changelog
 from streams.profiles.metrics import ProjectorMetrics
+from streams.profiles.opening import Sources, open_sources
 from streams.profiles.outage import Outage
-from streams.profiles.sources import ACCOUNTS, SOURCES, Accounts, Changes, ContactLists, Source
+from streams.profiles.sources import ACCOUNTS, SOURCES, Accounts, Source
 from streams.profiles.store import Batch, Displaced, ProfileStore, StoreUnavailable
 from streams.reading import FETCH_BYTES, reader
 from streams.topics import Environment
@@ -66,7 +62,7 @@ class Projector:
         """
         self._connection, self._environment, self._store, self._metrics = connection, environment, store, metrics
         self._partitions, self._shares, self._session_timeout = partitions, shares, session_timeout
-        self._sources: dict[TopicPartition, Source] = {}
+        self._sources: Sources = {}
         self._is_open = False
         self._dealt = 0  # how often the group dealt out partitions
         self._assigned = 0  # partitions of accounts
@@ -110,7 +106,7 @@ class Projector:
         metrics.kafka_outage.set(self.kafka_outage.seconds)
         metrics.idle.set(monotonic() - self._wrote)
         metrics.partitions.set(self._assigned)
-        metrics.complete.set(sum(source.awaits is None for source in accounts))
+        metrics.complete.set(sum(source.mark.is_complete for source in accounts))
         metrics.stale.set(sum(source.is_stale for source in accounts))
         metrics.progress.clear()
         for source in accounts:
@@ -191,44 +187,14 @@ class Projector:
         assigned, dealt = consumer.assignment(), self._dealt
         if self._shares and not dealt:
             return  # not a member yet
-        states = [partition for partition in assigned if self._environment.short(partition.topic) == ACCOUNTS]
-        self._assigned = len(states)
-        places, marks = await self._store.places(), await self._store.marks()
+        self._assigned = sum(self._environment.short(partition.topic) == ACCOUNTS for partition in assigned)
+        sources = await open_sources(self._store, beside, assigned, connection=self._connection, environment=self._environment)
         self.store_outage.over()
-        begins, ends = await beside.beginning_offsets(assigned), await beside.end_offsets(assigned)
-        births, positions = await changelog.births(beside, states), await changelog.positions(beside, states)
         self.kafka_outage.over()
-
-        async def find_rulebook(version: str) -> tuple[Judge, str]:
-            return await changelog.rulebook_of(beside, self._environment, version)
-
-        sources: dict[TopicPartition, Source] = {}
-        for partition in sorted(assigned):
-            short = self._environment.short(partition.topic)
-            place = places.get(f"{short}/{partition.partition}", 0)
-            where = {"place": place, "first": begins[partition], "end": ends[partition]}
-            kept = marks.get(partition.partition)
-            is_another = short == ACCOUNTS and kept is not None and kept.born != births.get(partition)
-            if is_another or place > ends[partition]:
-                log.warning("%s/%d is not what the store has read: it is filled anew", partition.topic, partition.partition)
-                await self._store.clear()
-                return
-            if short == ACCOUNTS:
-                sources[partition] = Accounts(
-                    partition,
-                    **where,
-                    kept=kept,
-                    position=positions.get(partition),
-                    born=births.get(partition),
-                    find_rulebook=find_rulebook,
-                )
-            else:
-                sources[partition] = (Changes if short == Changes.short else ContactLists)(partition, **where)
-        await self._store.take([batch for source in sources.values() if isinstance(source, Accounts) for batch in await source.open()])
-        if dealt != self._dealt:
+        if sources is None or dealt != self._dealt:
             return
         for partition, source in sources.items():  # and no await from here on
-            consumer.seek(partition, max(source.place, begins[partition]))
+            consumer.seek(partition, source.begins)
         self._sources, self._is_open, self._looked = sources, True, monotonic()
         self._metrics.reopened.inc()
 
@@ -259,10 +225,9 @@ class Projector:
             records = fetched.get(partition, ())
             if records and records[0].offset < source.place:
                 raise Displaced(source.name, records[0].offset)  # the topic does not reach there: it is read from its beginning
-            if records or source.awaits is not None:
-                position = await consumer.position(partition)  # behind markers of transactions
-                if records or (source.awaits is not None and position >= source.awaits):
-                    stops[partition] = position
+            position = await consumer.position(partition)
+            if position > source.place:  # also where there were only markers of transactions
+                stops[partition] = position
         made: dict[TopicPartition, list[Batch]] = {}
         for partition, stop in stops.items():
             made[partition] = await sources[partition].batches(fetched.get(partition, ()), stop)

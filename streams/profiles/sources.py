@@ -37,16 +37,16 @@ class Source:
     short: ClassVar[str]
 
     def __init__(self, partition: TopicPartition, *, place: int, first: int, end: int) -> None:
-        """``first`` and ``end``: where the topic begins and ended as the source was opened; it has been read once ``end`` is reached."""
+        """``first`` and ``end``: where the topic begins and ended as the source was opened."""
         self.partition, self.place = partition, place
         self.name = f"{self.short}/{partition.partition}"
         self.foreign = 0  # records that are none of ours, since it was looked at
         self._began, self._first, self._end = place, first, end
 
     @property
-    def awaits(self) -> int | None:
-        """To which offset it must come for the store to be told that everything was read; None where it has been told."""
-        return None
+    def begins(self) -> int:
+        """From which offset it is to be fetched: what lies before the topic's first record nobody can read any more."""
+        return max(self.place, self._first)
 
     async def batches(self, records: Sequence[Record], stop: int) -> list[Batch]:
         """Make of records that lead to ``stop`` what the store is to take. Each source's batches must be taken before the next are made."""
@@ -134,11 +134,6 @@ class Accounts(Source):
             return []
         self._kept = self.mark
         return [Batch(source=self.name, start=self.place, stop=self.place, mark=self.mark, rulebooks=texts)]
-
-    @property
-    def awaits(self) -> int | None:
-        """See `Source`."""
-        return None if self.mark.is_complete else self._end
 
     async def batches(self, records: Sequence[Record], stop: int) -> list[Batch]:
         """See `Source`. None where it is not known yet by which rules accounts are judged: the records are to be read again then."""

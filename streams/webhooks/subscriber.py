@@ -18,6 +18,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from engagement.subscriptions import Subscription, read_change
 from streams.closing import close_client
 from streams.connection import Connection
+from streams.group import stored_positions
 from streams.topics import TIER_CHANGES, Environment
 from streams.webhooks.courier import Courier
 from streams.webhooks.lanes import Delivery, Lanes
@@ -221,11 +222,10 @@ class Subscriber(ConsumerRebalanceListener):
         """What was stored with the positions; of no use where Kafka does not say it, as then more is sent again."""
         try:
             async with self._connection.admin() as admin:
-                found: Positions = await admin.list_consumer_group_offsets(self._group, partitions=partitions)
-        except KafkaError as error:
+                return await stored_positions(admin, self._group, partitions)
+        except (KafkaError, TimeoutError) as error:
             log.warning("%s: what was delivered behind its position is not known (%r), and is sent again", self._group, error)
             return {}
-        return found
 
     def _go_on(self, partition: TopicPartition, position: int, note: str = "") -> None:
         self._undelivered[partition] = Undelivered(position, note)

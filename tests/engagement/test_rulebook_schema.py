@@ -34,7 +34,7 @@ def test_it_is_a_proper_schema() -> None:
 
 def test_the_published_file_is_this_schema() -> None:
     published = json.loads((ROOT / "docs" / "schemas" / "rulebook.json").read_text(encoding="utf-8"))
-    assert published == PLAIN, "write it anew: mqa schema rulebook > docs/schemas/rulebook.json"
+    assert published == PLAIN, "write it anew: mqa schema publish docs/schemas"
 
 
 @pytest.mark.parametrize("text", [default_rulebook_text(), *(path.read_text(encoding="utf-8") for path in EXAMPLES)])

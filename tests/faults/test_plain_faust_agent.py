@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 
 from engagement.days import midnight, parse_day
 from streams.connection import Connection
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.genesis import create_environment
 from streams.history.player import open_player
 from streams.reading import reader

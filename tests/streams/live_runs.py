@@ -18,7 +18,7 @@ from engagement.machine import Record
 from engagement.records import DAY_KEY, Day, decode
 from streams.connection import Connection
 from streams.delivery import AtLeastOnce
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.genesis import create_environment
 from streams.history.arrivals import Arrival
 from streams.history.compare import Comparison

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from engagement.days import MS_PER_DAY, iso_instant
 from engagement.events import Family
 from streams.connection import Connection
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.genesis import create_environment
 from streams.identity import partition_of
 from streams.topics import Environment

@@ -13,7 +13,7 @@ from engagement.machine import Output
 from engagement.rulebook import load_rulebook
 from streams.activation import activate_rulebook, wait_until_judged
 from streams.connection import Connection
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.genesis import create_environment
 from streams.history.live import read_intake_fates, replay_log
 from streams.history.player import open_player

@@ -18,7 +18,7 @@ from engagement.rulebook import load_rulebook
 from streams.activation import activate_rulebook
 from streams.connection import Connection
 from streams.delivery import AtLeastOnce
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.genesis import read_genesis
 from streams.going_live import switch_to_wall
 from streams.group import Acknowledged, committed_offsets

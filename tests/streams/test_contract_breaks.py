@@ -68,6 +68,7 @@ CASES = [
     ("no least", INTEGER | {"minimum": 1}, INTEGER, MQA),
     ("a value beyond the limit", {"const": 7}, INTEGER | {"maximum": 6}, BOTH),
     ("a value within it", {"const": 7}, INTEGER | {"maximum": 7}, MQA),
+    ("one of the same values, and more is asked of it", {"enum": ["a"]}, {"enum": ["a"], "not": {"const": "a"}}, PRODUCERS),
     ("another pattern", STRING | {"pattern": "^a"}, STRING | {"pattern": "^b"}, BOTH),
     ("a pattern is new", STRING, STRING | {"pattern": "^a"}, PRODUCERS),
     ("a format is gone", STRING | {"format": "date"}, STRING, MQA),

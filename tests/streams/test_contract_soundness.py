@@ -96,7 +96,7 @@ def joined(one: Any, other: Any) -> Any:
     return one | other if isinstance(one, dict) and isinstance(other, dict) else one
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(pairs(), st.lists(VALUES, min_size=8, max_size=16))
 def test_what_is_called_compatible_refuses_nothing(pair: tuple[Any, Any], values: list[Any]) -> None:
     documents = [Node(each, {"$defs": DEFINED}) for each in pair]

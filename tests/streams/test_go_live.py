@@ -26,7 +26,7 @@ from streams.configuration import newest_rulebook
 from streams.connection import Connection
 from streams.days import append_day
 from streams.delivery import EXACTLY_ONCE
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.genesis import create_environment, read_genesis
 from streams.going_live import go_live, switch_to_wall
 from streams.history.baseline import baseline

@@ -13,7 +13,7 @@ from engagement.days import iso_day, midnight
 from engagement.events import Family
 from engagement.fates import adds_up
 from streams.connection import Connection
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.history.arrivals import Arrival
 from streams.history.player import Compression, open_player
 from tests.streams.histories import FIRST_DAY, Days, Scores, new_replay, scores_on, simulated_days

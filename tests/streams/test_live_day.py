@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engagement.days import midnight
 from streams.connection import Connection
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.history.player import open_player
 from tests.streams.histories import FIRST_DAY
 from tests.streams.live_runs import Live, new_environment, signals_of_persons, slices_under_way, working

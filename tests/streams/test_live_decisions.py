@@ -6,7 +6,7 @@ from pathlib import Path
 from engagement.days import iso_instant, midnight
 from engagement.events import Family
 from streams.connection import Connection
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.history.arrivals import arrivals_by_day
 from streams.history.lines import encode_line, read_history
 from tests.streams.histories import FIRST_DAY, PARTITIONS, Days

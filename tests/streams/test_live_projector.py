@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from streams.connection import Connection
+from streams.history.compare import Comparison
 from streams.profiles.redis_store import RedisStore
 from streams.topics import Environment
 from tests.needs import need_program
@@ -50,11 +51,12 @@ class Stage(NamedTuple):
 class Lived(NamedTuple):
     """What the profiles were, and were to be, at the moments of the story."""
 
-    stage: Stage
+    compared: Comparison  # what workers told, with a replay of their log
     moments: dict[str, tuple[Projection, Projection]]
     ready_while_redis_was_away: str
     metrics: dict[str, float]  # of a projector at the end; summed over labels
     said: str  # in its log
+    refused: tuple[int, str]  # exit status and words of one that met a row of a later version
     panels: dict[str, list[float]] | None  # of the dashboard: query -> what Prometheus answered; None where there is none
 
 
@@ -101,7 +103,17 @@ def lived(kafka: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         play(kafka, stage.environment, DAYS[8:])
         moments["the third was left alone"] = stage.look()
         assert three.stop() == 0
-        yield Lived(stage, moments, away, two_said, two.said(), panels)
+        compared = Live(kafka=kafka, environment=stage.environment).compared()
+        asyncio.run(spoil(stage))
+        four = project("four")
+        refused = (four.process.wait(60), four.said())
+        yield Lived(compared, moments, away, two_said, two.said(), refused, panels)
+
+
+async def spoil(stage: Stage) -> None:
+    """Write a row as a later version might."""
+    async with stage.kafka.producer() as producer:
+        await producer.send_and_wait(stage.environment.topic("accounts-changelog"), b"\x63row", b"acme.com", partition=0)
 
 
 def readiness(port: int) -> str:
@@ -136,9 +148,8 @@ def test_every_profile_timeline_and_contact_is_what_the_workers_state_says(lived
 
 
 def test_workers_did_not_notice(lived: Lived) -> None:
-    comparison = Live(kafka=lived.stage.kafka, environment=lived.stage.environment).compared()
-    assert comparison.holds, "\n".join(comparison.lines())
-    assert (comparison.unfolded, comparison.live > 20) == (0, True)
+    assert lived.compared.holds, "\n".join(lived.compared.lines())
+    assert (lived.compared.unfolded, lived.compared.live > 20) == (0, True)
 
 
 def test_that_redis_is_away_is_said_once_and_while_it_lasts(lived: Lived) -> None:
@@ -164,3 +175,12 @@ def test_a_real_prometheus_has_data_for_every_panel_of_the_dashboard(lived: Live
     assert lived.panels is not None
     assert len(lived.panels) > 8
     assert [query for query, values in lived.panels.items() if not values] == []
+
+
+def test_a_row_of_a_later_version_ends_a_projector_with_one_line_that_says_what_to_do(lived: Lived) -> None:
+    status, said = lived.refused
+    assert status == 2
+    assert said.splitlines()[-1].startswith(
+        "mqa: accounts-changelog: a row has format 99, this version reads 3; run the version that wrote it"
+    )
+    assert "Traceback" not in said

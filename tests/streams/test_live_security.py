@@ -27,7 +27,7 @@ from streams.broker.libraries import java, libraries
 from streams.broker.local import LocalBroker
 from streams.cli import mqa
 from streams.connection import Connection
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.going_live import _set_topics
 from streams.topics import TOPICS, Environment
 from tests.needs import fetch_kafka, need

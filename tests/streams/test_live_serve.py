@@ -22,6 +22,7 @@ from tests.streams.live_runs import new_environment, play, working
 from tests.streams.projections import expected
 from tests.streams.projectors import projecting
 from tests.streams.served import PEOPLE, READER, TOKENS, WRITER
+from tests.streams.test_prometheus import API, Prometheus, prometheus, queries
 
 DAYS = simulated_days(accounts=12, days=6)
 PATIENCE = 60.0
@@ -165,6 +166,21 @@ def test_a_server_that_keeps_profiles_itself_shows_how_that_goes(stage: Stage) -
     assert "mqa_projector" not in other
     for metrics in (own, other):
         assert "mqa_api_requests_total" in metrics
+
+
+def test_a_real_prometheus_has_data_for_every_panel_of_the_dashboard(stage: Stage, tmp_path: Path) -> None:
+    async def ask(watching: Prometheus) -> dict[str, list[float]]:
+        await watching.until("mqa_api_updates_total offset 1s")
+        with stage.redis.client(WRITER) as api:  # what rises between two scrapes has a rate
+            api.delete("/api/v1/accounts/pinned.example/suppression").raise_for_status()
+        return {query: await watching.until(query) for query in queries() if API in query}
+
+    with stage.redis.client(WRITER) as api:
+        api.delete("/api/v1/accounts/pinned.example/suppression").raise_for_status()
+    with prometheus(httpx.URL(stage.redis.address).port or 0, tmp_path) as watching:
+        panels = asyncio.run(ask(watching))
+    assert len(panels) > 3
+    assert all(panels.values())
 
 
 def test_no_token_stands_in_a_log(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from aiokafka.structs import TopicPartition
 from engagement.events import Family
 from streams.connection import Connection
 from streams.profiles.metrics import ProjectorMetrics
+from streams.serve.metrics import ServeMetrics
 from streams.topics import CHANGELOGS
 from streams.webhooks.metrics import WebhookMetrics
 from streams.worker.metrics import Metrics
@@ -126,7 +127,7 @@ def test_the_documentation_has_the_catalogue() -> None:
     documented = {name.strip("`"): set(re.findall(r"`(\w+)`", labels)) for name, labels, *_ in rows}
     declared = {
         f"{metric._name}_total" if metric._type == "counter" else metric._name: set(metric._labelnames)
-        for catalogue in (Metrics(), ProjectorMetrics(), WebhookMetrics())
+        for catalogue in (Metrics(), ProjectorMetrics(), ServeMetrics(), WebhookMetrics())
         for metric in vars(catalogue).values()
         if hasattr(metric, "_labelnames")
     }

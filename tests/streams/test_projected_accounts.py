@@ -93,9 +93,9 @@ async def test_the_store_is_told_the_day_and_the_rules_before_the_first_account_
     assert await reading.mark() == begun
     assert await reading.store.rulebook(JUDGE.version) == f"text of {JUDGE.version}"
     await reading.read(rows("a", "b"))
-    assert (await reading.mark(), reading.source.awaits) == (begun, 4)
+    assert await reading.mark() == begun
     await reading.read([*rows("c", start=2), position(3, FIRST_DAY)])
-    assert (await reading.mark(), reading.source.awaits) == (msgspec.structs.replace(begun, is_complete=True), None)
+    assert await reading.mark() == msgspec.structs.replace(begun, is_complete=True)
 
 
 async def test_what_is_read_from_far_behind_is_profiled_once_as_of_the_day_at_the_end() -> None:
@@ -110,7 +110,7 @@ async def test_where_only_markers_are_left_the_store_is_told_that_all_is_read() 
     reading = Reading()
     await reading.open(6, position(3, FIRST_DAY))
     await reading.read([*rows("a", "b", "c"), position(3, FIRST_DAY)])
-    assert reading.source.awaits == 6
+    assert not (await reading.mark()).is_complete
     await reading.read([], 6)
     assert (await reading.mark()).is_complete
     assert await reading.store.places() == {"accounts-changelog/0": 6}
@@ -196,7 +196,7 @@ async def test_one_that_comes_when_all_is_read_writes_nothing(three: Reading) ->
     later = Reading(three.store)
     await later.open(4, position(3, FIRST_DAY))
     assert await later.source.open() == []
-    assert later.source.awaits is None
+    assert (await later.mark()).is_complete
 
 
 async def test_many_accounts_are_cut_into_batches_and_the_mark_comes_with_the_last() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -21,7 +22,8 @@ from tests.streams.webhook_senders import PARTITIONS, QUICK, Places, until
 
 ACCOUNTS = [f"account{number}.example" for number in range(6)]
 PER_ACCOUNT = 60
-CHANGES = PER_ACCOUNT * len(ACCOUNTS)
+TAKES_OVER, LEAVES = 30, 45
+"""Sequences that are under way when the second sender comes, and when the first goes."""
 
 
 async def never_parked(_delivery: Delivery, _attempts: int, _lasted: int, _answer: object) -> None:
@@ -31,11 +33,11 @@ async def never_parked(_delivery: Delivery, _attempts: int, _lasted: int, _answe
 async def test_a_second_sender_takes_over_in_the_middle_and_the_first_leaves(kafka: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOK_SECRET", SECRET)
     places, receiver = Places(kafka), Receiver()
-    held_back = asyncio.Event()  # until the second sender has its share there is always something under way
+    held_back = {sequence: asyncio.Event() for sequence in (TAKES_OVER, LEAVES)}  # so that something is under way at either moment
 
-    async def slowly(change: dict[str, object], _before: int) -> web.StreamResponse:
-        if change["sequence"] == PER_ACCOUNT // 2:
-            await held_back.wait()
+    async def slowly(change: dict[str, Any], _before: int) -> web.StreamResponse:
+        if change["sequence"] in held_back:
+            await held_back[change["sequence"]].wait()
         return web.Response()
 
     receiver.behaviour = slowly
@@ -59,16 +61,23 @@ async def test_a_second_sender_takes_over_in_the_middle_and_the_first_leaves(kaf
             )
             return subscriber, asyncio.create_task(subscriber.run())
 
+        async def have_passed(each: int) -> bool:
+            """Whether so many of each account are delivered, and Kafka knows it: both senders turn."""
+            assert not any(run is not None and run.done() and not run.cancelled() for run in (first_run, second_run))
+            return await places.left("crm") == (PER_ACCOUNT - each) * len(ACCOUNTS)
+
+        second_run: asyncio.Task[None] | None = None
         first, first_run = await start()
-        await until(lambda: len(receiver.taken) == (PER_ACCOUNT // 2 - 1) * len(ACCOUNTS), str)
+        await until(lambda: have_passed(TAKES_OVER - 1), str)
         second, second_run = await start()
         await until(lambda: [len(each._undelivered) for each in (first, second)] == [PARTITIONS // 2] * 2, str)
+        held_back[TAKES_OVER].set()
+        await until(lambda: have_passed(LEAVES - 1), str)
         first_run.cancel()
         with suppress(asyncio.CancelledError):
             await first_run
-        held_back.set()
-        await until(lambda: len({each["id"] for each in receiver.taken}) == CHANGES, str)
-        await until(lambda: _is_nothing_left(places), str)
+        held_back[LEAVES].set()
+        await until(lambda: have_passed(PER_ACCOUNT), str)
         second_run.cancel()
         with suppress(asyncio.CancelledError):
             await second_run
@@ -76,8 +85,4 @@ async def test_a_second_sender_takes_over_in_the_middle_and_the_first_leaves(kaf
         assert sequences == sorted(sequences), account
     times = Counter(change["id"] for change in receiver.sent)
     twice = {change["sequence"] for change in receiver.sent if times[change["id"]] > 1}
-    assert twice == {PER_ACCOUNT // 2}, "what was under way at a handover is cut off and sent again, and nothing else"
-
-
-async def _is_nothing_left(places: Places) -> bool:
-    return await places.left("crm") == 0
+    assert twice == {TAKES_OVER, LEAVES}, "what was under way at a handover is cut off and sent again, and nothing else"

@@ -69,7 +69,9 @@ def test_however_often_it_is_restarted_each_is_delivered_at_least_once_and_what_
 
         deliver(order[:delivers])
         position, note = life.position, life.note
+        before = vouched
         vouched = {offset for offset in range(last) if not Undelivered(position, note).wants(offset)}
         assert all(counts[offset] for offset in vouched)
+        assert before <= vouched
         deliver(order[delivers : delivers + unnoted])
     assert all(counts.values())

@@ -14,10 +14,11 @@ from urllib.request import urlopen
 from uuid import uuid4
 
 import yaml
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.structs import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.connection import Connection
+from streams.group import stored_positions
 from streams.identity import partition_of
 from streams.topics import TIER_CHANGES, Environment
 from streams.transaction import Row, make_producer, send
@@ -118,12 +119,10 @@ class Places:
         """How many changes a restart would look at again, by what is committed; None where nothing is."""
         partitions = [TopicPartition(self.environment.topic(TIER_CHANGES), number) for number in range(PARTITIONS)]
         async with self.kafka.admin() as admin:
-            found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
-                f"{self.environment.group}-webhook-{name}", partitions=partitions
-            )
+            found = await stored_positions(admin, f"{self.environment.group}-webhook-{name}", partitions)
         async with self.kafka.consumer() as consumer:
             ends = await consumer.end_offsets(partitions)
-        if any(found[partition].offset < 0 for partition in partitions):
+        if found.keys() != set(partitions):
             return None
         lives = {partition: Undelivered(found[partition].offset, found[partition].metadata) for partition in partitions}
         return sum(life.wants(offset) for each, life in lives.items() for offset in range(ends[each]))

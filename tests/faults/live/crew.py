@@ -9,7 +9,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
 from time import monotonic
 
 from streams.connection import Connection
-from streams.demo.workers import WorkerProcess
+from streams.demo.processes import WorkerProcess
 from streams.topics import Environment
 from tests.faults.live.failpoints import Setting, sprung
 
