@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -15,9 +16,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from engagement.profile import Profile
+from streams.profiles import packing
 from streams.profiles.packing import FORMAT
 from streams.profiles.redis_store import MOST_LOOKED_AT, RedisStore
-from streams.profiles.store import LastChange, Mark, Query, StoreUnavailable
+from streams.profiles.store import Change, LastChange, Mark, Query, StoreUnavailable
 from tests.redis_servers import free_port, redis_server
 from tests.streams.profile_world import ACCOUNTS, CHANGES, CONTACTS, a_change, an_account, feed, fill, happen, listed, pages
 
@@ -147,6 +149,39 @@ async def test_a_page_is_short_rather_than_late_where_few_meet_all_conditions(cl
     await fill(store, [*anns, *(an_account(f"bob-{number:04}", segments=("some",)) for number in range(many))])
     found = [[each.profile.account for each in page.accounts] async for page in pages(store, Query(owner="ann", segment="some"))]
     assert found == [["ann-0005", "ann-0700"], [f"ann-{many - 1}"]]
+
+
+async def test_accounts_that_are_gone_leave_nothing_behind(client, prefix):
+    store = RedisStore(client, prefix)
+    await happen(store, [("acme.com", a_change(1))])
+    names = ["acme.com", "acme", "com"]
+    before = {key async for key in client.scan_iter(match=f"*{prefix}*")}
+    await fill(store, (an_account(name, name="One", owner="ann", segments=("some",), score=5) for name in names))
+    await fill(store, (an_account(name, crm_id="Two", owner="bob", segments=("other",), score=7) for name in names))
+    await happen(store, [("acme", a_change(2))])
+    await feed(store, ACCOUNTS, gone=names)
+    left = {key async for key in client.scan_iter(match=f"*{prefix}*")} - before
+    expected = {f"{{mqa:{prefix}}}:{FORMAT}:{key}".encode() for key in ("timeline:acme",)}
+    assert {key for key in left if await client.type(key) != b"string"} == expected
+    assert {await client.strlen(key) for key in left - expected} == {0}  # texts
+
+
+async def test_a_change_is_kept_as_long_as_its_account_or_its_partition_lists_it(client, prefix, monkeypatch):
+    monkeypatch.setattr(packing, "KEPT_CHANGES", 3)
+    monkeypatch.setattr(packing, "KEPT_CHANGES_OF_PARTITION", 8)
+    store, at = RedisStore(client, prefix), f"{{mqa:{prefix}}}:{FORMAT}:"
+    rng, accounts = Random(5), ("often a", "b", "seldom")
+    told: list[tuple[str, Change]] = []
+    for _ in range(40):
+        told.append((rng.choices(accounts, (20, 5, 1))[0], a_change(len(told), said=rng.random())))
+        await happen(store, told[-1:])
+        timelines = {account: [change for name, change in told if name == account][-3:] for account in accounts}
+        listed = [change for _, change in told][-8:]
+        for account, changes in timelines.items():
+            assert await store.timeline(account) == tuple(changes)
+        assert (await store.changes({0: 0}, 100))[0] == tuple(listed)
+        kept = {change.offset for changes in (*timelines.values(), listed) for change in changes}
+        assert set(await client.hkeys(at + "bodies")) == {f"0/{offset}".encode() for offset in kept}
 
 
 def test_the_format_rises_with_what_is_kept():
