@@ -17,7 +17,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from engagement.machine import Record
 from streams.closing import close_client
-from streams.connection import Connection
+from streams.connection import ANSWER_SECONDS, Connection
 from streams.profiles import changelog
 from streams.profiles.metrics import ProjectorMetrics
 from streams.profiles.opening import Sources, open_sources
@@ -204,7 +204,8 @@ class Projector:
         self._looked = monotonic()
         sources = dict(self._sources)
         places = await self._store.places()
-        ends = await consumer.end_offsets(list(sources)) if sources else {}
+        async with asyncio.timeout(ANSWER_SECONDS):  # the client itself would wait four times as long
+            ends = await consumer.end_offsets(list(sources)) if sources else {}
         self.kafka_outage.over()
         for partition, source in sources.items():
             if places.get(source.name, 0) != source.place:
