@@ -30,13 +30,13 @@ local function chosen(members, names)
     end
     if query.oldest then
         for number, last in ipairs(redis.call('HMGET', at .. 'last_changes', unpack(names))) do
-            stays[number] = stays[number] and last and last:sub(1, #query.oldest - 1) < query.oldest
+            stays[number] = stays[number] and last and last:sub(1, #query.oldest) <= query.oldest
         end
     end
     if query.lowest then
         for number, packed in ipairs(redis.call('HMGET', at .. 'standings', unpack(names))) do
             local score = cmsgpack.unpack(packed).score
-            stays[number] = stays[number] and query.highest <= score and score < query.lowest
+            stays[number] = stays[number] and query.highest <= score and score <= query.lowest
         end
     end
     return stays

@@ -16,7 +16,7 @@ from engagement.written import shown
 from streams.profiles.store import MOST_MATCHES, Change, LastChange, Listed, Order, Query
 
 _SCORE_DIGITS = 16  # of thousandths of a point: more than an integer of JSON has
-_MOST_SCORE = 10**_SCORE_DIGITS - 1
+MOST_SCORE = 10**_SCORE_DIGITS - 1
 _INSTANT = len("2025-01-31T00:00:00.000Z")
 _NO_CHANGE = "~" * _INSTANT  # behind every digit
 _NEWEST_FIRST = str.maketrans("0123456789", "9876543210")
@@ -34,7 +34,7 @@ def last_change(change: Change) -> LastChange:
 
 def by_score(score: int) -> bytes:
     """How places begin of accounts with that score, in thousandths and not negative."""
-    return f"{_MOST_SCORE - score:0{_SCORE_DIGITS}}".encode()
+    return f"{MOST_SCORE - score:0{_SCORE_DIGITS}}".encode()
 
 
 def by_change(effective_at: str | None) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from engagement.profile import Profile
-from streams.profiles.listing import AHEAD, by_change, by_score, last_change, owner_of, place_after, texts
+from streams.profiles.listing import AHEAD, MOST_SCORE, by_change, by_score, last_change, owner_of, place_after, texts
 from streams.profiles.store import (
     KEPT_CHANGES,
     KEPT_CHANGES_OF_PARTITION,
@@ -139,24 +139,24 @@ def packed_query(query: Query, most: int) -> bytes:
         facets.append(f"segment:{query.segment}")
     if query.owner is not None:
         facets.append(f"owner:{query.owner}")
-    highest = b"" if query.most_score is None else by_score(query.most_score)
-    lowest = BETWEEN if query.least_score is None else by_score(query.least_score) + BETWEEN
-    newest, oldest = b"", BETWEEN if query.changed_since is None else by_change(query.changed_since) + BETWEEN
+    highest = by_score(MOST_SCORE if query.most_score is None else query.most_score)
+    lowest = by_score(0 if query.least_score is None else query.least_score)
+    oldest = by_change(query.changed_since)
     after = place_after(query) or b""
-    first, last = (highest, lowest) if query.order == "score" else (newest, oldest)
+    first, last = (highest, lowest) if query.order == "score" else (b"", oldest)
     told: dict[str, Any] = {
         "order": query.order,
         "facets": facets or [ALL],
         "from": _string(b"(" + after if after > first else b"[" + first),
-        "to": _string(b"(" + last),
+        "to": _string(b"(" + last + BETWEEN),
         "limit": query.limit,
         "most": most,
         "ahead": AHEAD[query.order],
     }
     if query.order == "score" and query.changed_since is not None:
-        told["oldest"] = _string(oldest)
+        told["oldest"] = oldest.decode()
     if query.order == "changed" and (query.least_score, query.most_score) != (None, None):
-        told |= {"highest": _string(highest), "lowest": _string(lowest)}
+        told |= {"highest": highest.decode(), "lowest": lowest.decode()}
     return _pack(told)
 
 

@@ -165,6 +165,7 @@ class Projector:
                 await self._project(consumer, fetched)
                 await self._refresh()
             self.store_outage.over()
+            await asyncio.sleep(0)  # a store in memory waits for nothing, and others in the process want a turn
         except StoreUnavailable as error:
             self._close()
             await asyncio.sleep(self.store_outage.failed(error))

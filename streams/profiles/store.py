@@ -128,12 +128,12 @@ class Query(msgspec.Struct, kw_only=True, frozen=True):
     rungs: Mapping[str, str] = {}  # ladder -> rung
     segment: str | None = None
     owner: str | None = None  # "" asks for those without one
-    least_score: int | None = None  # thousandths, itself included
+    least_score: int | None = None  # thousandths, 0 or more; itself included
     most_score: int | None = None
     text: str | None = None  # part of domain, name or CRM id, whatever the case
     changed_since: str | None = None  # an instant as `engagement.days.iso_instant` spells it: with its newest tier change then or later
     order: Order = "score"
-    limit: int = 50
+    limit: int = 50  # 1 to 1,000
     after: str | None = None  # `Page.next` of the page before
 
 

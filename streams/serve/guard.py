@@ -34,6 +34,7 @@ HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
         "frame-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
     ),
+    "cache-control": "no-cache",  # after an upgrade, no part of the page is to meet an older one
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",

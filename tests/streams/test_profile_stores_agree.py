@@ -142,7 +142,10 @@ class Stores(RuleBasedStateMachine):
     @rule(partition=st.integers(0, PARTITIONS - 1), score=scores, day=days, older=st.sampled_from([0, 0, 1]), mark=st.none() | marks)
     def refresh(self, partition, score, day, older, mark):
         kept = self.both(lambda store: store.accounts_of(partition, "", 100))
-        fresh = [an_account(each.profile.account, applied=each.applied - older, day=iso_day(day), score=score) for each in kept]
+        fresh = [
+            an_account(each.profile.account, applied=each.applied - older, partition=partition, day=iso_day(day), score=score)
+            for each in kept
+        ]
         self.both(lambda store: store.refresh(partition, [*fresh, an_account("never.example")], mark))
 
     @rule()
