@@ -22,12 +22,12 @@ def page(page: Page, site: Site) -> Iterator[Page]:
 
 def test_while_the_store_is_away_what_was_known_stays_and_says_since_when(page: Page, site: Site):
     page.goto("/")
-    expect(page.locator(".changes li")).to_have_count(20)
+    expect(page.locator(".changes li")).to_have_count(12)
     site.store.is_away = True
     page.clock.run_for(PAUSE)
     expect(page.get_by_role("alert")).to_contain_text("The store of profiles does not answer")
     expect(page.get_by_role("alert")).to_contain_text("What you see is what was known at")
-    expect(page.locator(".changes li")).to_have_count(20)
+    expect(page.locator(".changes li")).to_have_count(12)
     site.store.is_away = False
     page.clock.run_for(PAUSE)
     expect(page.get_by_role("alert")).to_be_empty()
@@ -45,7 +45,7 @@ def test_a_page_that_is_opened_while_the_store_is_away_shows_itself_once_it_is_b
 
 def test_a_server_that_is_gone_is_said_so(page: Page):
     page.goto("/")
-    expect(page.locator(".changes li")).to_have_count(20)
+    expect(page.locator(".changes li")).to_have_count(12)
     page.route("**/api/**", lambda route: route.abort())
     page.clock.run_for(PAUSE)
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
@@ -86,7 +86,7 @@ def test_reading_anew_leaves_the_reader_where_they_were(page: Page, site: Site):
 
 def test_nothing_is_read_while_nobody_looks(page: Page):
     page.goto("/")
-    expect(page.locator(".changes li")).to_have_count(20)
+    expect(page.locator(".changes li")).to_have_count(12)
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

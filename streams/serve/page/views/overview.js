@@ -5,7 +5,7 @@ import { el, folded, spoken, table } from "../dom.js";
 import { changeList } from "../changes.js";
 import { grouped, plain, several } from "../words.js";
 
-const LATEST = 20;
+const LATEST = 12; // with what tells them the whole view stays under 50 kB
 const SPANS = [7, 30]; // days
 const MOST_OWNERS = 8;
 
