@@ -40,7 +40,7 @@ async def test_a_second_sender_takes_over_in_the_middle_and_the_first_leaves(kaf
     await create_environment(kafka, places.environment, partitions=PARTITIONS)
     await places.append(*(tier_change(account, number + 1) for number in range(PER_ACCOUNT) for account in ACCOUNTS))
     async with receiving(receiver), AsyncExitStack() as staying, AsyncExitStack() as leaving:
-        said = {"name": "crm", "secret": "HOOK_SECRET", "url": receiver.url, **QUICK, "timeout": "30s"}
+        said = {"name": "crm", "secret": "HOOK_SECRET", "url": receiver.url, **QUICK, "timeout": "1m"}
         subscription = Subscription.model_validate(said)
         first, run = await leaving.enter_async_context(subscribed(kafka, places.environment, subscription))
         runs.append(run)

@@ -35,7 +35,7 @@ from tests.streams.webhook_receivers import encoded
 
 PARTITIONS = 2
 PATIENCE = 60.0
-QUICK = {"timeout": "1s", "retry": {"first": "1s", "longest": "1s"}, "allow_http": "true", "allow_private": "true", "start": "beginning"}
+QUICK = {"timeout": "20s", "retry": {"first": "1s", "longest": "1s"}, "allow_http": "true", "allow_private": "true", "start": "beginning"}
 """Of a subscription to a receiver of a test's."""
 
 
