@@ -214,6 +214,19 @@ def test_the_projector_and_the_api_work(secured: Secured, redis_url: str, tmp_pa
 
 
 @pytest.mark.usefixtures("worked")
+def test_a_login_that_may_not_what_a_command_needs_is_told_so_in_one_line(secured: Secured, redis_url: str, tmp_path: Path):
+    log = tmp_path / "projector"
+    settings = login(secured.kafka.login("worker")) | {"MQA_LOG_LEVEL": "WARNING", "REDIS_URL": redis_url}
+    process = CommandProcess(secured.kafka.login("worker"), secured.environment, ["projector", "--port", "-1"], log, settings=settings)
+    try:
+        assert process.wait(PATIENCE) == 2
+    finally:
+        process.kill()
+    assert "Traceback" not in process.said()
+    assert "mqa: Kafka does not allow this login what it needs (GroupAuthorizationFailedError" in process.said()
+
+
+@pytest.mark.usefixtures("worked")
 def test_webhooks_are_sent_and_parked(secured: Secured, tmp_path: Path):
     log, port, file = tmp_path / "log", free_port(), tmp_path / "webhooks.yaml"
     hook = {"name": "crm", "url": f"http://127.0.0.1:{free_port()}/", "secret": "HOOK", "allow_http": True, "allow_private": True}
