@@ -18,7 +18,7 @@ from streams.genesis import create_environment, delete_environment, read_genesis
 from streams.profiles.memory import MemoryStore
 from streams.profiles.metrics import ProjectorMetrics
 from streams.profiles.projector import Projector
-from streams.profiles.store import Batch, ProfileStore, StoreUnavailable
+from streams.profiles.store import Account, Batch, Mark, ProfileStore, StoreUnavailable
 from streams.topics import Environment
 from tests.streams.filled import Rows, fill, new_filled, simulated_rows
 from tests.streams.histories import FIRST_DAY, PARTITIONS
@@ -223,6 +223,50 @@ async def test_a_store_that_does_not_answer_is_waited_for_and_told_of_once(
         "the store of profiles does not answer (nobody is there): waiting for it"
     ]
     assert sum("answers again" in line for line in said) == 1
+
+
+class Held(MemoryStore):
+    """A store that refreshes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = asyncio.Event()
+
+    async def refresh(self, partition: int, accounts: Sequence[Account], mark: Mark | None = None) -> None:
+        await self.let_go.wait()
+        await super().refresh(partition, accounts, mark)
+
+
+async def test_every_metric_moves(kafka: Connection, prefix: str, simulated: tuple[Rows, int]) -> None:
+    environment, (rows, day), store = Environment(prefix), simulated, Held()
+    moved: set[str] = set()
+
+    async def look(projector: Projector, metrics: ProjectorMetrics, *until: str) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not moved.issuperset(until):
+                await projector.observe()
+                moved.update(family.name for family in metrics.registry.collect() for sample in family.samples if sample.value)
+                await asyncio.sleep(0.02)
+
+    async with projecting(Connection(bootstrap="127.0.0.1:1"), environment, store) as nowhere:
+        await look(*nowhere, "mqa_projector_kafka_outage_seconds")
+    await new_filled(kafka, environment, rows, day)
+    async with projecting(kafka, environment, store) as (projector, metrics):
+        await look(projector, metrics, "mqa_projector_complete_partitions", "mqa_projector_records")
+        async with kafka.producer() as producer:
+            await producer.send_and_wait(environment.topic("tier-changes"), b"no tier change", b"acme.com", 0)
+        await look(projector, metrics, "mqa_projector_foreign_records")
+        await fill(kafka, environment, NOBODY, day + 1)
+        await look(projector, metrics, "mqa_projector_stale_partitions")
+        await fill(kafka, environment, NOBODY, day + 1)  # while the store holds everything up
+        await look(projector, metrics, "mqa_projector_lag_records")
+        store.let_go.set()
+        await look(projector, metrics, "mqa_projector_refreshed_accounts")
+    store_away = Shaky()
+    store_away.is_up = False
+    async with projecting(kafka, environment, store_away) as (projector, metrics):
+        await look(projector, metrics, "mqa_projector_store_outage_seconds")
+    assert moved >= {family.name for family in ProjectorMetrics().registry.collect()}
 
 
 async def test_on_the_embedded_broker_it_is_the_same(embedded: Connection, prefix: str, simulated: tuple[Rows, int]) -> None:
