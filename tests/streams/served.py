@@ -29,6 +29,7 @@ from streams.profiles.redis_store import RedisStore
 from streams.profiles.store import MOST_OF_BATCH, Account, Batch, Change, Mark, ProfileStore
 from streams.serve.app import create_app
 from streams.serve.letters import Letter, Source
+from streams.serve.server import send_at_once
 from streams.serve.serving import Serving
 from streams.serve.tokens import Tokens
 from streams.serve.updates import Sent
@@ -142,6 +143,7 @@ def _is_of(output: Output, partition: int) -> bool:
 def served(serving: Serving, port: int = 0) -> Iterator[str]:
     """Serve until the block ends; gives the address, like ``http://127.0.0.1:41234``."""
     listening = socket.create_server(("127.0.0.1", port))
+    send_at_once(listening)
     server = uvicorn.Server(uvicorn.Config(create_app(serving), log_level="warning", access_log=False, server_header=False, lifespan="off"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), name="served")
     thread.start()
