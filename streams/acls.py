@@ -65,11 +65,8 @@ ROLES: Mapping[str, Role] = {
     "projector": Role("mqa projector", reads=(TIER_CHANGES, CONTACTS, *_BEGINNING), groups=("mqa-projector",)),
     "serve": Role("mqa serve", reads=(TIER_CHANGES, CONTACTS, DEAD_LETTERS, *_BEGINNING), writes=(Family.ACCOUNT_UPDATES.value,)),
     "webhooks": Role(
-        "mqa webhooks run",
-        reads=(TIER_CHANGES, WEBHOOKS_PARKED, *_BEGINNING),
-        writes=(WEBHOOKS_PARKED,),
-        groups=("mqa-webhook-",),
-    ),
+        "mqa webhooks run", reads=(TIER_CHANGES,), writes=(WEBHOOKS_PARKED,), groups=("mqa-webhook-",), sees_all=False
+    ),  # it talks to anybody's servers: the less it may read, the better
     "subscriber": Role("what reads tier changes, in a group of its own", reads=(TIER_CHANGES,), sees_all=False),
     "operator": Role(
         "whoever types the other commands; `mqa topics delete` it may not",

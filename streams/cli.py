@@ -85,12 +85,29 @@ def main() -> None:
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
     except Exception as error:
+        if _is_forbidden(error):
+            click.echo(
+                f"mqa: Kafka does not allow this login what it needs ({error!r}); `mqa topics acls` says what each role does", err=True
+            )
+            sys.exit(2)
         if not _is_outage(error):
             raise
         click.echo(f"mqa: the broker went away meanwhile ({error!r}); when it is back, run this again", err=True)
         sys.exit(TRY_AGAIN)
     else:
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _is_forbidden(error: Exception) -> bool:
+    from aiokafka import errors  # noqa: PLC0415 - not every command needs it
+
+    return isinstance(
+        error,
+        errors.TopicAuthorizationFailedError
+        | errors.GroupAuthorizationFailedError
+        | errors.ClusterAuthorizationFailedError
+        | errors.TransactionalIdAuthorizationFailed,
+    )
 
 
 def _is_outage(error: Exception) -> bool:

@@ -69,7 +69,8 @@ class Subscriber:
             # Only from where this process left off: one that was paused for long must not write over its successor.
             moved = "UPDATE positions SET next = ? WHERE topic = ? AND partition = ? AND next = ?"
             if write.execute(moved, (after, records[0].topic(), partition, before)).rowcount != 1:
-                raise TakenOver(partition)
+                msg = f"{records[0].topic()}/{partition}: another process has gone on here; start this one again"
+                raise TakenOver(msg)
             for record in records:
                 _take_one(write, record)
         self._next[partition] = after

@@ -27,7 +27,7 @@ class Outage:
         """It did not answer; returns how many seconds to wait before it is asked again."""
         if self._since is None:
             self._since, self._pause = monotonic(), FIRST_PAUSE
-            log.warning("%s does not answer (%s): waiting for it", self._who, error or repr(error))
+            log.warning("%s does not answer (%s): waiting for it", self._who, str(error) or repr(error))
         else:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
         return self._pause

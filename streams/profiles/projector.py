@@ -17,7 +17,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from engagement.machine import Record
 from streams.closing import close_client
-from streams.connection import Connection
+from streams.connection import ANSWER_SECONDS, Connection
 from streams.profiles import changelog
 from streams.profiles.metrics import ProjectorMetrics
 from streams.profiles.opening import Sources, open_sources
@@ -165,6 +165,7 @@ class Projector:
                 await self._project(consumer, fetched)
                 await self._refresh()
             self.store_outage.over()
+            await asyncio.sleep(0)  # a store in memory waits for nothing, and others in the process want a turn
         except StoreUnavailable as error:
             self._close()
             await asyncio.sleep(self.store_outage.failed(error))
@@ -203,7 +204,8 @@ class Projector:
         self._looked = monotonic()
         sources = dict(self._sources)
         places = await self._store.places()
-        ends = await consumer.end_offsets(list(sources)) if sources else {}
+        async with asyncio.timeout(ANSWER_SECONDS):  # the client itself would wait four times as long
+            ends = await consumer.end_offsets(list(sources)) if sources else {}
         self.kafka_outage.over()
         for partition, source in sources.items():
             if places.get(source.name, 0) != source.place:

@@ -20,6 +20,7 @@ from streams.serve.serving import Serving, may
 
 API = "/api/v1"
 PAGE = Path(__file__).parent / "page"
+PAGE_PATHS = ("/", "/static/{file}", "/static/{folder}/{file}")
 
 TOLD: Mapping[tuple[str, str], tuple[str, Any]] = {
     ("GET", f"{API}/accounts"): ("200", accounts.Accounts),
@@ -54,7 +55,7 @@ def create_app(serving: Serving) -> Guard:
     """Compose the server: every route, behind the guard."""
     app = _routes()
     app.state.serving = serving
-    return Guard(app, serving, Paths(api_document()["paths"], also=["/", "/static/{file}", f"{API}/openapi.json"]))
+    return Guard(app, serving, Paths(api_document()["paths"], also=[*PAGE_PATHS, f"{API}/openapi.json"]))
 
 
 @lru_cache(1)
@@ -85,12 +86,11 @@ def _routes() -> FastAPI:
     async def document(request: Request) -> Response:
         return answer(request, api_document())
 
-    if PAGE.is_dir():
-        app.mount("/static", StaticFiles(directory=PAGE))
-        index = (PAGE / "index.html").read_bytes()
+    app.mount("/static", StaticFiles(directory=PAGE))
+    index = (PAGE / "index.html").read_bytes()
 
-        @app.get("/", include_in_schema=False)
-        async def page(request: Request) -> Response:
-            return tagged(request, index, "text/html; charset=utf-8")
+    @app.get("/", include_in_schema=False)
+    async def page(request: Request) -> Response:
+        return tagged(request, index, "text/html; charset=utf-8")
 
     return app

@@ -112,7 +112,7 @@ async def tier_changes(request: Request, serving: Served, wanted: Annotated[Chan
 async def _since(serving: Serving, wanted: ChangesWanted, position: Position, places: Mapping[int, int]) -> Changes:
     found: list[ToldChange] = []
     looked_at = 0
-    chunk = min(wanted.limit, MOST_LOOKED_AT // max(1, len(position)))
+    chunk = max(1, min(wanted.limit, MOST_LOOKED_AT // max(1, len(position))))
     while looked_at < MOST_LOOKED_AT:
         fetched = await serving.store.changes(position, chunk)
         for partition, glimpse, change in _in_order(fetched, chunk):

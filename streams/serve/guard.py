@@ -19,7 +19,7 @@ from streams.serve.paths import Path, Paths
 from streams.serve.problems import Refusal, nothing_there, problem, unavailable
 from streams.serve.rates import Rates
 from streams.serve.serving import Serving
-from streams.serve.tokens import ANYBODY, NOBODY
+from streams.serve.tokens import ANYBODY, NOBODY, Caller
 
 log = logging.getLogger("mqa.serve")
 
@@ -34,6 +34,7 @@ HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
         "frame-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
     ),
+    "cache-control": "no-cache",  # after an upgrade, no part of the page is to meet an older one
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
@@ -45,7 +46,7 @@ HEADERS = {
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 NO_ROUTE = "none"
 _PROBED = "/health/"
-"""Probes ask by whatever address they know."""
+"""Probes ask by whatever address they know, and must not fail because others ask too often."""
 
 
 class Guard:
@@ -100,16 +101,10 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
+        caller = self._serving.caller(headers.get("authorization"))
         if not scope["path"].startswith(_PROBED):
             self._check_host(headers.get("host", ""))
-        caller = self._serving.caller(headers.get("authorization"))
-        known = caller is not None and caller not in (NOBODY, ANYBODY)
-        client = scope.get("client")
-        wait = self._rates.wait(f"name {caller.name}" if caller is not None and known else f"address {client[0] if client else ''}")
-        if wait:
-            seconds = str(math.ceil(wait))
-            detail = f"more than {self._serving.rate} requests a second; come again in {seconds} s"
-            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, detail, {"retry-after": seconds})
+            self._check_rate(caller, scope)
         if self._at_once > MOST_AT_ONCE:
             raise unavailable(f"{MOST_AT_ONCE} requests are being answered; come again")
         if caller is None:
@@ -119,6 +114,16 @@ class Guard:
         if not length.isdigit() or int(length) > MOST_BODY:
             raise _too_large()
         scope.setdefault("state", {})["caller"] = caller
+
+    def _check_rate(self, caller: Caller | None, scope: Scope) -> None:
+        """Raise `Refusal` for who asks too often: a token's name, or without a good token an address."""
+        client = scope.get("client")
+        is_known = caller is not None and caller not in (NOBODY, ANYBODY)
+        wait = self._rates.wait(f"name {caller.name}" if caller is not None and is_known else f"address {client[0] if client else ''}")
+        if wait:
+            seconds = str(math.ceil(wait))
+            detail = f"more than {self._serving.rate} requests a second; come again in {seconds} s"
+            raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, detail, {"retry-after": seconds})
 
     def _check_host(self, said: str) -> None:
         """Raise `Refusal` for another name than ours: a page from elsewhere may have had its own name lead here."""

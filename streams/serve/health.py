@@ -62,7 +62,7 @@ async def _health(serving: Serving) -> Health:
     kafka = await _kafka(serving)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            marks = await serving.store.marks()
+            marks = await serving.marks()
     except StoreUnavailable as error:
         says = str(error)
     except TimeoutError:

@@ -55,6 +55,7 @@ class Overview(msgspec.Struct, kw_only=True, frozen=True):
     moves: dict[str, tuple[Move, ...]]  # days, the rule day included (``"1"``, ``"7"``, ``"30"``) -> what moved, the most first
     segments: dict[str, int]  # those of the rulebook, in its order, then others
     owners: dict[str, int]  # most accounts first; ``""`` for those without one
+    suppress: tuple[str, ...]  # relationships by which the rulebook keeps an account at the bottom
 
 
 @routes.get("/overview")
@@ -75,6 +76,7 @@ async def overview(request: Request, serving: Served) -> Response:
         moves={str(span): tuple(_moves(ladders, counted.moves, iso_day(max(days, default=0) - span + 1))) for span in SPANS},
         segments={**segments, **counted.segments},
         owners=dict(sorted(counted.owners.items(), key=lambda each: (-each[1], each[0]))),
+        suppress=() if judge is None else tuple(judge.rulebook.suppress),
     )
     return answer(request, told)
 

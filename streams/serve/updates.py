@@ -37,7 +37,10 @@ class UpdateSink(Protocol):
     """Where account updates go."""
 
     async def now(self, rule_day: int) -> int:
-        """When something happens that happens now, in ms by the environment's clock; ``rule_day``: the last one that began."""
+        """When what happens now happens, in ms by the environment's clock; ``rule_day``: the last one that began.
+
+        Raises `Refusal` (503) where Kafka does not say by which clock it runs.
+        """
 
     async def send(self, update: AccountUpdate) -> Sent:
         """Append one; returns once all replicas have it. Raises `Refusal` (503) where that is not known: it may lie there all the same."""
@@ -60,8 +63,12 @@ class KafkaUpdates:
 
     async def now(self, rule_day: int) -> int:
         """See `UpdateSink`. By a played clock it is the day that was played last."""
-        if self._clock != "wall":
-            self._clock = await clock_of(self._connection, self._environment, self._genesis)  # it may go live once
+        if self._clock != "wall":  # it may go live, once
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    self._clock = await clock_of(self._connection, self._environment, self._genesis)
+            except (KafkaError, OSError, TimeoutError) as error:
+                raise unavailable(f"Kafka does not say by which clock it is ({error!r}); nothing was written, ask again") from None
         return time_ns() // 1_000_000 if self._clock == "wall" else midnight(rule_day)
 
     async def send(self, update: AccountUpdate) -> Sent:

@@ -74,7 +74,7 @@ class RetractedRequest(RetractedEvent):
 
     model_config = _STRICT
 
-    seconds: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=86_400)] | None = None
+    seconds: Annotated[int, Field(ge=0, le=86_400), BeforeValidator(_whole)] | None = None
 
 
 class RetractionRequest(Retraction):

@@ -51,6 +51,7 @@ def make_consumer(connection: Connection, group: str, session_seconds: int) -> A
         auto_offset_reset="earliest",  # never asked: whoever gets a partition is told its position
         max_partition_fetch_bytes=FETCH_BYTES,
         session_timeout_ms=session_seconds * 1_000,
+        heartbeat_interval_ms=session_seconds * 1_000 // 6,  # by its answer a sender learns that partitions change hands
     )
 
 

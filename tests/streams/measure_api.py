@@ -1,4 +1,4 @@
-"""``python -m tests.streams.measure_api``: how quickly the API answers over 100,000 accounts in Redis, as docs/api.md has it.
+"""``python -m tests.streams.measure_api``: how quickly the API answers over 100,000 accounts in Redis, and at what cost.
 
 Accounts have the states and tier changes of a simulated quarter's, each under many names. Redis, the server and this client are processes
 of their own on this machine. Requests leave at fixed instants, however late the answers to those before are (no coordinated omission).

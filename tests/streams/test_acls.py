@@ -1,7 +1,9 @@
 """What each role is allowed in Kafka, and how it is said."""
 
 import json
+import re
 import shlex
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -121,3 +123,8 @@ def test_a_subscriber_needs_a_group_and_nobody_else_has_one_to_choose():
 def test_the_help_names_every_role():
     shown = acls("--help").output
     assert all(f"{name}:" in shown for name in ROLES)
+
+
+def test_the_documentation_names_every_role():
+    text = (Path(__file__).parents[2] / "docs/security.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \| ", text, re.MULTILINE)[-len(ROLES) :] == list(ROLES)

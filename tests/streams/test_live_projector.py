@@ -24,8 +24,6 @@ from tests.streams.projections import Projection, differences, expected, until_p
 from tests.streams.projectors import ProjectorProcess
 from tests.streams.test_prometheus import PROJECTOR, prometheus, queries
 
-DAYS = simulated_days(accounts=50, days=10)
-
 
 class Stage(NamedTuple):
     """One environment, its workers' state and the profiles of it in Redis."""
@@ -62,7 +60,7 @@ class Lived(NamedTuple):
 
 @pytest.fixture(scope="module")
 def lived(kafka: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
-    folder = tmp_path_factory.mktemp("projectors")
+    folder, days = tmp_path_factory.mktemp("projectors"), simulated_days(accounts=50, days=10)
     port, health = free_port(), free_port()
     stage = Stage(kafka, new_environment(kafka), f"redis://127.0.0.1:{port}/0")
     moments: dict[str, tuple[Projection, Projection]] = {}
@@ -87,12 +85,12 @@ def lived(kafka: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             if day == FIRST_DAY + 4:
                 asyncio.run_coroutine_threadsafe(flush(), asyncio.get_running_loop())
 
-        play(kafka, stage.environment, DAYS[:6], on_day=disturb)
+        play(kafka, stage.environment, days[:6], on_day=disturb)
         moments["one of two was killed, and Redis flushed, in the middle"] = stage.look()
         watching = projectors.enter_context(prometheus(health, folder)) if shutil.which("prometheus") else None
         three = project("three")
         redis.close()
-        play(kafka, stage.environment, DAYS[6:8])  # workers go on
+        play(kafka, stage.environment, days[6:8])  # workers go on
         away = readiness(health)
         redis.enter_context(redis_server(folder, port=port))
         moments["Redis was away for two days, and came back empty"] = stage.look()
@@ -100,7 +98,7 @@ def lived(kafka: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         asked = [query for query in queries() if PROJECTOR in query]
         panels = None if watching is None else {query: asyncio.run(watching.until(query)) for query in asked}
         two.stop()
-        play(kafka, stage.environment, DAYS[8:])
+        play(kafka, stage.environment, days[8:])
         moments["the third was left alone"] = stage.look()
         assert three.stop() == 0
         compared = Live(kafka=kafka, environment=stage.environment).compared()

@@ -71,7 +71,7 @@ def lived(kafka: Connection, tmp_path_factory: pytest.TempPathFactory) -> Lived:
         await create_environment(kafka, places.environment, partitions=PARTITIONS, clock="wall")
         changes = [tier_change(account, sequence) for sequence in range(1, PER_ACCOUNT + 1) for account in [*ACCOUNTS, STUCK]]
         async with receiving(good, bad):
-            write_file(file, {"name": "good", "url": good.url}, {"name": "bad", "url": bad.url})
+            write_file(file, {"name": "good", "url": good.url}, {"name": "bad", "url": bad.url, "timeout": "1s"})
             await places.append(tier_change("never.example", 1), is_aborted=True)
             await places.append(tier_change("history.example", 1), mode="baseline")
             await places.append(*changes[:20])
@@ -105,6 +105,7 @@ async def _is_left(places: Places, name: str, changes: int) -> bool:
 @pytest.mark.parametrize("name", ["good", "bad"])
 def test_every_change_is_taken_at_least_once_and_in_the_order_of_its_account(lived: Lived, name: str) -> None:
     receiver: Receiver = getattr(lived, name)
+    assert len({change["id"] for change in receiver.taken}) == LIVE_CHANGES
     assert set(receiver.sequences()) == {*ACCOUNTS, STUCK}
     for account, sequences in receiver.sequences().items():
         firsts = list(dict.fromkeys(sequences))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
@@ -13,7 +14,7 @@ from engagement.errors import Refused
 from engagement.rulebook import default_rulebook_text, load_rulebook
 from streams.activation import activate_rulebook
 from streams.connection import Connection
-from streams.genesis import delete_environment, read_genesis
+from streams.genesis import create_environment, delete_environment, read_genesis
 from streams.profiles.memory import MemoryStore
 from streams.profiles.metrics import ProjectorMetrics
 from streams.profiles.projector import Projector
@@ -29,7 +30,7 @@ OTHER = load_rulebook(default_rulebook_text().replace("points: 15,  half_life: 3
 
 @pytest.fixture(scope="module")
 def simulated() -> tuple[Rows, int]:
-    return simulated_rows(accounts=60, days=20)
+    return simulated_rows(accounts=40, days=10)
 
 
 @asynccontextmanager
@@ -123,6 +124,27 @@ async def test_of_an_environment_that_was_made_anew_nothing_former_stays(
         held = await until_projected(kafka, environment, store)
         assert differences(held, await expected(kafka, environment)) == []
         assert set(held.profiles) == {name.decode() for part in (fewer if is_running else more).values() for name in part}
+
+
+async def test_of_a_topic_that_was_lost_and_made_anew_alone_the_former_places_do_not_count(
+    kafka: Connection, prefix: str, simulated: tuple[Rows, int]
+) -> None:
+    environment, (rows, day), store = Environment(prefix), simulated, MemoryStore()
+    await new_filled(kafka, environment, rows, day)
+    topic = environment.topic("contacts")
+    async with kafka.producer() as producer:
+        await producer.send_and_wait(topic, msgspec.json.encode({"email": "ann@acme.com", "account": "acme.com"}), b"ann", 0)
+    async with projecting(kafka, environment, store):
+        assert (await until_projected(kafka, environment, store)).contacts.keys() == {"ann"}
+        async with kafka.admin() as admin:
+            await admin.delete_topics([topic])
+            while topic in await admin.list_topics():  # noqa: ASYNC110 - a broker tells nobody
+                await asyncio.sleep(0.05)
+        await create_environment(kafka, environment)  # completes it
+        async with asyncio.timeout(PATIENCE):
+            while await store.contacts(["ann"]):  # noqa: ASYNC110 - nor does a store
+                await asyncio.sleep(0.05)
+        assert differences(await until_projected(kafka, environment, store), await expected(kafka, environment)) == []
 
 
 async def test_tier_changes_that_nobody_can_read_any_more_are_passed_over(kafka: Connection, prefix: str) -> None:

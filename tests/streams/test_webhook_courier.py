@@ -117,6 +117,7 @@ async def test_pauses_grow_twofold_to_a_bound() -> None:
     assert world.clock.slept == [5, 10, 20, 40, 60, 60]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6), st.floats(0, 1))
 def test_a_pause_is_any_part_of_its_bound(attempts: int, fraction: float) -> None:
     retry = Subscription.model_validate({"name": "crm", "url": "https://a.example/", "secret": "S"}).retry

@@ -1,6 +1,6 @@
 """The position of a partition whose deliveries end in any order, and what a restart reads again."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.webhooks.undelivered import LONGEST_NOTE, Undelivered
@@ -43,6 +43,7 @@ def test_somebody_elses_note_says_nothing() -> None:
     assert Undelivered(3, "metadata of a tool").wants(3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 30)), max_size=6), st.data())
 def test_however_often_it_is_restarted_each_is_delivered_at_least_once_and_what_was_noted_not_again(
     lives: list[tuple[int, int, int]], data: st.DataObject

@@ -57,9 +57,9 @@ class Receiver:
         return response
 
     def sequences(self) -> dict[str, list[int]]:
-        """Account -> the sequences that were taken, in order."""
+        """Account -> the sequences that it was sent, in order. (An answer that nobody waits for any more may come after the next one's.)"""
         found: dict[str, list[int]] = {}
-        for change in self.taken:
+        for change in self.sent:
             found.setdefault(change["account"], []).append(change["sequence"])
         return found
 

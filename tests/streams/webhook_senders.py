@@ -4,8 +4,8 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,18 +17,25 @@ import yaml
 from aiokafka.structs import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from engagement.subscriptions import Subscription
 from streams.connection import Connection
 from streams.group import stored_positions
 from streams.identity import partition_of
 from streams.topics import TIER_CHANGES, Environment
 from streams.transaction import Row, make_producer, send
+from streams.webhooks.attempt import open_target
+from streams.webhooks.courier import Courier
+from streams.webhooks.lanes import Delivery
+from streams.webhooks.metrics import SubscriptionMetrics, WebhookMetrics
+from streams.webhooks.signature import read_signer
+from streams.webhooks.subscriber import Subscriber, group_of, make_consumer
 from streams.webhooks.undelivered import Undelivered
 from tests.streams.metrics_story import Samples
 from tests.streams.webhook_receivers import encoded
 
 PARTITIONS = 2
 PATIENCE = 60.0
-QUICK = {"timeout": "1s", "retry": {"first": "1s", "longest": "1s"}, "allow_http": "true", "allow_private": "true", "start": "beginning"}
+QUICK = {"timeout": "20s", "retry": {"first": "1s", "longest": "1s"}, "allow_http": "true", "allow_private": "true", "start": "beginning"}
 """Of a subscription to a receiver of a test's."""
 
 
@@ -104,12 +111,12 @@ class Places:
     def __init__(self, kafka: Connection) -> None:
         self.kafka, self.environment = kafka, Environment(f"test-{uuid4().hex[:12]}-")
 
-    async def append(self, *changes: Mapping[str, Any], mode: str = "live", is_aborted: bool = False) -> None:
+    async def append(self, *changes: Mapping[str, Any], mode: str = "live", at: int | None = None, is_aborted: bool = False) -> None:
         rows: dict[TopicPartition, list[Row]] = {}
         for change in changes:
             key = change["account"].encode()
             partition = TopicPartition(self.environment.topic(TIER_CHANGES), partition_of(key, PARTITIONS))
-            rows.setdefault(partition, []).append((key, encoded(dict(change)), (("mode", mode.encode()),), None))
+            rows.setdefault(partition, []).append((key, encoded(dict(change)), (("mode", mode.encode()),), at))
         async with make_producer(self.kafka, f"test-{uuid4().hex}") as producer:
             await producer.begin_transaction()
             await send(producer, rows)
@@ -132,3 +139,26 @@ def write_file(file: Path, *subscriptions: Mapping[str, Any]) -> None:
     """Write a webhooks file; what a subscription does not say is `QUICK`."""
     dumped = [yaml.safe_dump(QUICK | {"secret": "HOOK_SECRET"} | dict(each)) for each in subscriptions]
     file.write_text(yaml.safe_dump({"subscriptions": [yaml.safe_load(each) for each in dumped]}))  # without aliases
+
+
+@asynccontextmanager
+async def subscribed(
+    kafka: Connection, environment: Environment, subscription: Subscription
+) -> AsyncIterator[tuple[Subscriber, asyncio.Task[None]]]:
+    """A sender of one subscription within this process, and what runs it. It has left its group when the block has ended."""
+    metrics = SubscriptionMetrics(WebhookMetrics([subscription.name]), subscription.name)
+    consumer = make_consumer(kafka, group_of(environment, subscription), session_seconds=6)
+    async with open_target(subscription, read_signer(subscription.secret)) as target:
+        courier = Courier(subscription, target, _never_parked, metrics)
+        subscriber = Subscriber(kafka, environment, subscription, consumer, courier=courier, metrics=metrics)
+        run = asyncio.create_task(subscriber.run())
+        try:
+            yield subscriber, run
+        finally:
+            run.cancel()
+            with suppress(asyncio.CancelledError):
+                await run
+
+
+async def _never_parked(_delivery: Delivery, _attempts: int, _lasted: int, _answer: object) -> None:
+    raise AssertionError

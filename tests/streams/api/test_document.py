@@ -19,7 +19,7 @@ from tests.streams.served import ALL, Told, served
 
 ROOT = Path(__file__).parents[3]
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
-SECONDS = "12"
+SECONDS = "8"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,15 @@ def test_schemathesis_finds_nothing(serving: Serving, tmp_path: Path) -> None:
     (reports / "what-if.html").write_text("<p>what if")
     with served(replace(serving, updates=Told(), reports=reports)) as address:
         command = [str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(CONFIGURATION), "run"]
-        options = [f"{address}/api/v1/openapi.json", "--header", f"Authorization: Bearer {ALL}", "--max-time", SECONDS, "--no-color"]
+        options = [
+            f"{address}/api/v1/openapi.json",
+            "--header",
+            f"Authorization: Bearer {ALL}",
+            "--max-time",
+            SECONDS,
+            "--generation-deterministic",
+            "--no-color",
+        ]
         environment: dict[str, Any] = os.environ | {"HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis")}
         outcome = subprocess.run(
             [*command, *options], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90, check=False

@@ -96,3 +96,9 @@ async def test_where_to_begin_is_said_once(client: Client) -> None:
     async with client(READER) as api:
         answer = await api.get(f"{PATH}?last=3&after={write_cursor({0: 1})}")
     assert answer.status_code == 400
+
+
+async def test_a_cursor_of_more_partitions_than_there_are_does_no_harm(client: Client) -> None:
+    async with client(READER) as api:
+        answer = await api.get(f"{PATH}?limit=500&after={write_cursor(dict.fromkeys(range(100), 0))}")
+    assert (answer.status_code, len(answer.json()["changes"]) > 0) == (200, True)
