@@ -190,5 +190,5 @@ class Stores(RuleBasedStateMachine):
 def test_both_stores_answer_alike_whatever_they_are_told(redis_url):
     machine = type("Stores", (Stores,), {"url": redis_url})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=15, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck))
+        machine, settings=settings(max_examples=30, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
     )
