@@ -81,9 +81,8 @@ class Stores(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.loop = asyncio.Runner()
-        self.client = Redis.from_url(self.url)
-        self.prefix = f"agree-{uuid4().hex[:12]}-"
-        self.stores: tuple[ProfileStore, ProfileStore] = (MemoryStore(), RedisStore(self.client, self.prefix))
+        redis = RedisStore(Redis.from_url(self.url), f"agree-{uuid4().hex[:12]}-")
+        self.stores: tuple[ProfileStore, ProfileStore] = (MemoryStore(), redis)
 
     def both(self, ask: Callable[[ProfileStore], Awaitable[Any]]) -> Any:
         """What both answer, which is the same."""
@@ -149,13 +148,8 @@ class Stores(RuleBasedStateMachine):
         self.both(lambda store: store.refresh(partition, [*fresh, an_account("never.example")], mark))
 
     @rule()
-    def flush(self):
-        async def remove() -> None:
-            async for key in self.client.scan_iter(match=f"{{mqa:{self.prefix}}}:*"):
-                await self.client.unlink(key)
-
-        self.loop.run(remove())
-        self.stores = (MemoryStore(), self.stores[1])
+    def clear(self):
+        self.both(lambda store: store.clear())
 
     @rule(query=few_of_all, turns=st.integers(1, 4))
     def list(self, query, turns):
@@ -182,8 +176,8 @@ class Stores(RuleBasedStateMachine):
         self.both(lambda store: store.overview())
 
     def teardown(self) -> None:
-        self.flush()
-        self.loop.run(self.client.aclose())
+        self.clear()
+        self.both(lambda store: store.aclose())
         self.loop.close()
 
 

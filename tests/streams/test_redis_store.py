@@ -136,7 +136,7 @@ async def test_environments_are_apart_and_each_is_in_one_slot_of_a_cluster(clien
     await feed(two, ACCOUNTS, gone=["acme.com"])
     assert await listed(one) == ["acme.com"]
     assert await listed(two) == []
-    keys = [key async for key in client.scan_iter(match=f"*{prefix}1-*")]
+    keys = [key async for key in client.scan_iter(match=f"*{prefix}1-*", count=10_000)]
     assert keys
     assert all(key.startswith(f"{{mqa:{prefix}1-}}:{FORMAT}:".encode()) for key in keys)
 
@@ -155,12 +155,12 @@ async def test_accounts_that_are_gone_leave_nothing_behind(client, prefix):
     store = RedisStore(client, prefix)
     await happen(store, [("acme.com", a_change(1))])
     names = ["acme.com", "acme", "com"]
-    before = {key async for key in client.scan_iter(match=f"*{prefix}*")}
+    before = {key async for key in client.scan_iter(match=f"*{prefix}*", count=10_000)}
     await fill(store, (an_account(name, name="One", owner="ann", segments=("some",), score=5) for name in names))
     await fill(store, (an_account(name, crm_id="Two", owner="bob", segments=("other",), score=7) for name in names))
     await happen(store, [("acme", a_change(2))])
     await feed(store, ACCOUNTS, gone=names)
-    left = {key async for key in client.scan_iter(match=f"*{prefix}*")} - before
+    left = {key async for key in client.scan_iter(match=f"*{prefix}*", count=10_000)} - before
     expected = {f"{{mqa:{prefix}}}:{FORMAT}:{key}".encode() for key in ("timeline:acme",)}
     assert {key for key in left if await client.type(key) != b"string"} == expected
     assert {await client.strlen(key) for key in left - expected} == {0}  # texts
