@@ -3,9 +3,10 @@
 import os
 import re
 import ssl
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
@@ -17,6 +18,9 @@ ANSWER_SECONDS = 5.0
 """How long to wait for a connection, and for an answer: a Redis that hangs is one that is away."""
 
 PORT = 6379
+
+MOST_CONNECTIONS = 32
+"""Of one process; who comes when all are in use waits, `ANSWER_SECONDS` at most."""
 
 _RETRY = Retry(ConstantBackoff(0.05), 1)
 """Once more, at once: a connection of the pool does not know that the server was restarted meanwhile. Longer pauses are the caller's."""
@@ -37,19 +41,22 @@ def find_redis() -> Redis:
         raise Refused(msg)
     parts = _split(url)
     has_tls = parts.scheme == "rediss"
-    return Redis(
+    authorities = _authorities(url, has_tls=has_tls)
+    tls: dict[str, Any] = {"connection_class": SSLConnection, "ssl_ca_certs": authorities, "ssl_check_hostname": True} if has_tls else {}
+    pool = BlockingConnectionPool(
+        max_connections=MOST_CONNECTIONS,
+        timeout=ANSWER_SECONDS,
         host=parts.hostname or "",
         port=parts.port or PORT,
         db=int(parts.path.strip("/") or 0),
         username=None if parts.username is None else unquote(parts.username) or None,
         password=_password(parts),
-        ssl=has_tls,
-        ssl_ca_certs=_authorities(url, has_tls=has_tls),
-        ssl_check_hostname=True,
         socket_connect_timeout=ANSWER_SECONDS,
         socket_timeout=ANSWER_SECONDS,
         retry=_RETRY,
+        **tls,
     )
+    return Redis.from_pool(pool)
 
 
 def _without_password(url: str) -> str:

@@ -194,6 +194,7 @@ async def measure(connection: Connection, address: str, environment: Environment
                     options = ["--accounts", str(asked.accounts), "--requests", str(asked.requests), "--seconds", str(asked.seconds)]
                     client = await asyncio.create_subprocess_exec(*program, *options, stdout=asyncio.subprocess.PIPE)
                     out, _ = await client.communicate()
+                    assert client.returncode == 0, "the load failed, see above"
                     answered += [tuple(each) for each in _decode(out)]
                 await asyncio.gather(*work)
                 await asyncio.sleep(2)
