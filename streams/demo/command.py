@@ -58,7 +58,7 @@ def demo() -> None:
     On a broker of its own (a real Kafka where Java and Maven are there, else the embedded one), with two workers of which one is killed;
     leaves nothing behind. On a terminal it can be looked at in a browser, and ends when you say so.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: with everything cleaned up
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends like Ctrl-C: with everything cleaned up
     broker = LocalBroker()
     click.echo(f"starting {broker.kind.title} and two workers for {DAYS} days of {ACCOUNTS} accounts", err=True)
     with tempfile.TemporaryDirectory(prefix="mqa-demo-") as folder, broker:

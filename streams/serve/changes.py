@@ -101,12 +101,13 @@ async def tier_changes(request: Request, serving: Served, wanted: Annotated[Chan
     if wanted.after is None:
         position = {number: first.get(number, place) for number, place in places.items()}
     else:
-        position = read_cursor(wanted.after)
-        _check_kept(position, first)
-        position = {number: first.get(number, place) for number, place in places.items()} | position
+        position = {number: first.get(number, place) for number, place in places.items()} | read_cursor(wanted.after)
     if wanted.last is not None:
         return answer(request, await _last(serving, wanted, wanted.last, position, places))
-    return answer(request, await _since(serving, wanted, position, places))
+    found = await _since(serving, wanted, position, places)
+    if wanted.after is not None:
+        _check_kept(read_cursor(wanted.after), await serving.store.first_changes())  # as it is now: some may have gone meanwhile
+    return answer(request, found)
 
 
 async def _since(serving: Serving, wanted: ChangesWanted, position: Position, places: Mapping[int, int]) -> Changes:
