@@ -10,6 +10,7 @@ import click
 from streams.connection import Connection
 from streams.genesis import read_genesis
 from streams.health import HealthServer, listen
+from streams.logs import log_level_option, start_log
 from streams.profiles.metrics import ProjectorMetrics
 from streams.profiles.projector import Projector
 from streams.profiles.redis_store import RedisStore
@@ -34,20 +35,14 @@ log = logging.getLogger("mqa.projector")
 @click.option(
     "--session-timeout", default=10, show_default=True, type=click.IntRange(6, 40), help="Seconds until a silent projector is replaced."
 )
-@click.option(
-    "--log-level",
-    default="INFO",
-    show_default=True,
-    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-    envvar="MQA_LOG_LEVEL",
-)
+@log_level_option
 def projector(*, prefix: str, bootstrap: str | None, port: int, host: str, session_timeout: int, log_level: str) -> None:
     """Keep the profiles in Redis (REDIS_URL) as the accounts of an environment are.
 
     Any number of projectors share the work. What is lost in Redis is filled in again; the workers do not notice. Exit status 2: a person
     must decide.
     """
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    start_log(log_level)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what is away is told once, by ourselves
     environment, connection, redis = Environment(prefix), Connection.find(bootstrap), find_redis()
     listening = None if port < 0 else listen(host, port)

@@ -10,6 +10,7 @@ import click
 
 from streams.connection import Connection
 from streams.health import listen
+from streams.logs import log_level_option, start_log
 from streams.redis_connection import find_redis
 from streams.secrets import read_secret
 from streams.serve.server import Asked, run
@@ -31,13 +32,7 @@ from streams.topics import Environment
 @click.option("--allowed-host", multiple=True, metavar="NAME", help="A name under which browsers ask for this server; may come again.")
 @click.option("--reports", type=click.Path(path_type=Path, file_okay=False), help="Folder of reports to show.")
 @click.option("--rate", default=100, show_default=True, type=click.IntRange(1), help="Requests a second of one token, or address.")
-@click.option(
-    "--log-level",
-    default="INFO",
-    show_default=True,
-    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-    envvar="MQA_LOG_LEVEL",
-)
+@log_level_option
 @click.pass_context
 def serve(
     context: click.Context,
@@ -59,7 +54,7 @@ def serve(
     """
     if context.invoked_subcommand is not None:
         return
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    start_log(log_level)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what is away is told once, by ourselves
     is_redis = bool(os.environ.get("REDIS_URL")) if has_redis is None else has_redis
     asked = Asked(

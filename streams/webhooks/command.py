@@ -13,6 +13,7 @@ from engagement.subscriptions import Subscription, read_change
 from streams.connection import Connection
 from streams.genesis import partitions_of
 from streams.health import listen
+from streams.logs import log_level_option, say_seldom, start_log
 from streams.scanning import scan
 from streams.topics import TIER_CHANGES, WEBHOOKS_PARKED, Environment
 from streams.webhooks.attempt import open_target
@@ -23,7 +24,6 @@ from streams.webhooks.parked_command import parked
 from streams.webhooks.sender import run_sender
 from streams.webhooks.signature import read_signer
 from streams.webhooks.text import shown_url, told
-from streams.worker.command import Seldom
 
 NOT_TAKEN = 1
 """Exit status where a receiver did not take the example."""
@@ -60,13 +60,7 @@ webhooks.add_command(parked)
     "--session-timeout", default=10, show_default=True, type=click.IntRange(6, 40), help="Seconds until a silent sender is replaced."
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.", envvar="MQA_HOST")
-@click.option(
-    "--log-level",
-    default="INFO",
-    show_default=True,
-    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-    envvar="MQA_LOG_LEVEL",
-)
+@log_level_option
 def run(
     *,
     file: Path,
@@ -79,10 +73,9 @@ def run(
     log_level: str,
 ) -> None:
     """Deliver, until it is told to stop. Exit status 2: a person must decide; 70: start it again."""
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    start_log(log_level)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Seldom("aiokafka"))
+    say_seldom("aiokafka")
     signed = [(each, read_signer(each.secret)) for each in pick(read_subscriptions(file), only)]
     connection, environment = Connection.find(bootstrap), Environment(prefix)
     listening = None if port < 0 else listen(host, port)

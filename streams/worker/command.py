@@ -21,6 +21,7 @@ from streams.contacts import ContactLists
 from streams.delivery import delivery_of
 from streams.genesis import read_genesis
 from streams.health import listen
+from streams.logs import log_level_option, say_seldom, start_log
 from streams.networks.files import networks_option, read_networks
 from streams.networks.lookup import NO_NETWORKS
 from streams.people import agree_on_people, forgotten_after, still_needed
@@ -39,27 +40,6 @@ EXPECTED = {
     # a new broker makes its first coordinator while the first worker joins
     "aiokafka.consumer.group_coordinator": "GroupCoordinatorNotAvailable",
 }
-
-SELDOM_SECONDS = 10.0
-
-
-class Seldom(logging.Filter):
-    """Lets a library say the same thing only once in `SELDOM_SECONDS`: while a broker is away it says it thousands of times a second."""
-
-    def __init__(self, library: str) -> None:
-        super().__init__()
-        self._library = logging.Filter(library)
-        self._said: dict[tuple[str, str], float] = {}  # logger and message, without what is filled in -> when
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it may be said."""
-        what = (record.name, str(record.msg))
-        if not self._library.filter(record):
-            return True
-        if record.created - self._said.get(what, float("-inf")) < SELDOM_SECONDS:
-            return False
-        self._said[what] = record.created
-        return True
 
 
 @click.command()
@@ -92,13 +72,7 @@ class Seldom(logging.Filter):
 @click.option(
     "--session-timeout", default=10, show_default=True, type=click.IntRange(6, 40), help="Seconds until a silent worker is replaced."
 )
-@click.option(
-    "--log-level",
-    default="INFO",
-    show_default=True,
-    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-    envvar="MQA_LOG_LEVEL",
-)
+@log_level_option
 def worker(**options: Any) -> None:
     """Fold visits and signals into accounts, and emit tier changes.
 
@@ -107,14 +81,13 @@ def worker(**options: Any) -> None:
     """
     # Until Faust takes over the signals nothing is under way; a KeyboardInterrupt could be swallowed by whatever it comes into
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
-    logging.basicConfig(level=options["log_level"].upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    start_log(options["log_level"])
     # Faust's services log under the name of the module that subclasses them
     for noisy in ("aiokafka", "faust", "mode", "streams.worker.application", "streams.worker.transport"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     for logger, text in EXPECTED.items():
         logging.getLogger(logger).addFilter(_without(text))
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(Seldom("aiokafka"))
+    say_seldom("aiokafka")
     _refuse_odd(options["name"])
     listening = None if options["port"] < 0 else listen(options["host"], options["port"])  # before it waits for anything
     networks = NO_NETWORKS if options["only"] == "qualify" else read_networks(options["networks"])  # as with contact lists

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from streams.worker.command import SELDOM_SECONDS, Seldom
+from streams.logs import SELDOM_SECONDS, Seldom
 
 
 def said(logger: str, message: str, at: float, *fields: object) -> logging.LogRecord:
