@@ -63,7 +63,6 @@ class RedisStore:
         self._find = client.register_script(_FIND)
         self._text = client.register_script(_TEXT)
         self._accounts_of = client.register_script(_ACCOUNTS_OF)
-        self._changes = client.register_script(_CHANGES)
 
     async def places(self) -> Mapping[str, int]:
         kept = await self._answer(self._client.hgetall(self._at + "places"))
@@ -147,11 +146,11 @@ class RedisStore:
         return tuple(read_change(each, body) for each, body in zip(ids, bodies, strict=True) if body is not None)
 
     async def changes(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[Change]]:
-        found = {}
+        pipeline = self._client.pipeline(transaction=False)
         for partition, start in after.items():
-            members, bodies = await self._answer(self._changes([self._at], [partition, start, limit]))
-            found[partition] = tuple(map(read_change, members, bodies))
-        return found
+            pipeline.eval(_CHANGES, 1, self._at, partition, start, limit)
+        answers = await self._answers(pipeline) if after else []
+        return {partition: tuple(map(read_change, *answer)) for partition, answer in zip(after, answers, strict=True)}
 
     async def first_changes(self) -> Mapping[int, int]:
         kept = await self._answer(self._client.hgetall(self._at + "first_changes"))

@@ -8,12 +8,12 @@ from typing import Annotated, Literal, cast
 import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from engagement.account import decode
 from engagement.changes import TierChange
 from engagement.contacts import read_contact
-from engagement.days import iso_instant, parse_day, to_ms
+from engagement.days import EARLIEST, LATEST, iso_instant, parse_day, to_ms
 from engagement.errors import Refused
 from engagement.events import LONGEST_NAME, Name
 from engagement.explain.account import explain
@@ -45,6 +45,7 @@ class Accounts(msgspec.Struct, kw_only=True, frozen=True):
 
     accounts: tuple[Listed, ...]  # may be fewer than the limit although more come
     next: str | None  # give it as ``after`` to go on; null: that was all
+    is_complete: bool  # false: profiles are being rebuilt, and there may be more accounts
 
 
 class Contact(msgspec.Struct, kw_only=True, frozen=True):
@@ -68,6 +69,14 @@ class Timeline(msgspec.Struct, kw_only=True, frozen=True):
     changes: tuple[TierChange, ...]  # newest first
 
 
+def _spelled(said: object) -> object:
+    """Refuse a bare number, which pydantic takes for seconds since 1970."""
+    if isinstance(said, str) and said.strip("+-.0123456789") == "":
+        msg = "must be an instant; write it like 2025-01-31T00:00:00Z"
+        raise ValueError(msg)
+    return said
+
+
 class AccountsWanted(BaseModel):
     """Which accounts, all conditions together."""
 
@@ -80,7 +89,7 @@ class AccountsWanted(BaseModel):
     min_score: Annotated[int, Field(ge=0, le=2**53, description="Thousandths of a point.")] | None = None
     max_score: Annotated[int, Field(ge=0, le=2**53, description="Thousandths of a point.")] | None = None
     text: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, description="Part of domain, name or CRM id.")] | None = None
-    changed_since: Annotated[AwareDatetime, Field(description="With a tier change then or later.")] | None = None
+    changed_since: Annotated[AwareDatetime, BeforeValidator(_spelled), Field(description="With a tier change then or later.")] | None = None
     sort: Annotated[Literal["score", "changed"], Field(description="Highest score, or newest change first.")] = "score"
     limit: Annotated[int, Field(ge=1, le=MOST_ACCOUNTS)] = 50
     after: Cursor | None = None
@@ -116,13 +125,14 @@ async def accounts(request: Request, serving: Served, wanted: Annotated[Accounts
             least_score=wanted.min_score,
             most_score=wanted.max_score,
             text=wanted.text,
-            changed_since=None if wanted.changed_since is None else iso_instant(to_ms(wanted.changed_since)),
+            changed_since=None if wanted.changed_since is None else iso_instant(min(max(to_ms(wanted.changed_since), EARLIEST), LATEST)),
             order=wanted.sort,
             limit=wanted.limit,
             after=wanted.after,
         )
     )
-    return answer(request, Accounts(accounts=page.accounts, next=page.next))
+    is_complete = await serving.is_complete()  # afterwards: the store may have been flushed meanwhile
+    return answer(request, Accounts(accounts=page.accounts, next=page.next, is_complete=is_complete))
 
 
 @routes.get("/accounts/{account}")
@@ -160,9 +170,11 @@ def one_form(said: str) -> str:
 
 
 async def find_account(serving: Serving, said: str) -> Account:
-    """Find an account in any spelling of its domain. Raises `Refusal` (404) with names that are near, where there are any."""
+    """Find an account in any spelling of its domain. Raises `Refusal` where there is none: 404 with names that are near."""
     name = one_form(said)
     kept = await serving.store.account(name)
+    if kept is None and not await serving.is_complete():
+        raise unavailable(f"account = {printable(said, 80)!r}: is not known yet, profiles are being rebuilt; ask again")
     if kept is None:
         near = await _near(serving, name)
         remedy = f"did you mean {' or '.join(near)}?" if near else "look at its spelling; `text=` of /api/v1/accounts finds parts"

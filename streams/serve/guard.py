@@ -27,7 +27,8 @@ MOST_BODY = 64 * 1024
 """Bytes."""
 MOST_AT_ONCE = 256
 """Requests; more wait for nothing and are told to come again."""
-REQUEST_SECONDS = 10.0
+REQUEST_SECONDS = 20.0
+"""Longer than what a request asks of Redis and Kafka may take: who gives up first says more."""
 
 HEADERS = {
     "content-security-policy": (

@@ -65,6 +65,13 @@ class Serving:
             self.rulebooks[version] = text
         return judge_by(text, version)
 
+    async def is_complete(self) -> bool:
+        """Whether every account is in the store now. Raises `Refusal` (503) where it knows nothing: no accounts are not no answer."""
+        marks = await self.store.marks()
+        if not marks:
+            raise unavailable("the store of profiles knows nothing yet: it is being filled, or no projector runs; ask again")
+        return all(mark.is_complete for mark in marks.values())
+
     async def newest(self) -> tuple[Judge, int | None] | None:
         """Return who judges the accounts that are furthest, and their rule day; None while the store knows nothing."""
         marks = (await self.marks()).values()

@@ -82,8 +82,7 @@ class KafkaUpdates:
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("an account update could not be sent: %r", error)
             await self.aclose()  # what it still holds must not be sent behind the sender's back
-            remedy = f"nothing may have changed; send it again with the header Idempotency-Key: {update.id}, so that it counts once"
-            raise unavailable(f"Kafka did not take it ({error!r}); {remedy}") from None
+            raise unavailable(f"Kafka did not say that it has it ({error!r}), and may have it all the same") from None
         return Sent(placed.topic, placed.partition, placed.offset)
 
     async def is_well(self) -> bool:

@@ -1,12 +1,15 @@
 """What people decide about an account: one record of ``account-updates`` each, checked beforehand by what intake itself would say.
 
-A request with the same `Idempotency-Key` as one of the last 24 hours counts once: it is the event's id, and intake drops repeats.
+A request that is sent again with the same `Idempotency-Key` within 24 hours counts once: the event's id is made of the token's name, the
+key and what is asked for, and intake drops repeats. So a key under which something else was asked for loses nothing.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from hashlib import blake2b
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -14,8 +17,9 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi import Path as InPath
 from fastapi.responses import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import to_json
 
-from engagement.days import to_ms
+from engagement.days import iso_day, to_ms
 from engagement.decoding import Dead, Decoded
 from engagement.events import AccountUpdate, Disposition, Family, Name, Pin, RetractedEvent, Retraction
 from engagement.fates import COUNTED
@@ -24,7 +28,7 @@ from engagement.intake_verdict import Judge as IntakeJudge
 from engagement.judging import Judge
 from engagement.written import printable
 from streams.identity import make_identity, registrable
-from streams.serve.accounts import AccountName
+from streams.serve.accounts import AccountName, find_account
 from streams.serve.answers import JSON, KEEP_NOTHING
 from streams.serve.problems import Refusal, complaint, unavailable
 from streams.serve.serving import Asking, Served, Serving
@@ -116,12 +120,23 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def _id(caller: Asking, idempotency_key: IdempotencyKey = None) -> str:
-    """Id of the event: the client's word under its token's name, for others may choose the same."""
-    return f"api:{caller.name}:{idempotency_key or uuid4().hex}"
+class Order(NamedTuple):
+    """Who asks, and under which key."""
+
+    caller: Caller
+    key: str
+
+    def event_id(self, account: str, fields: Mapping[str, Any]) -> str:
+        """The same for the same request, and for no other."""
+        asked = blake2b(to_json([account, fields]), digest_size=8).hexdigest()
+        return f"api:{self.caller.name}:{self.key}:{asked}"
 
 
-EventId = Annotated[str, Depends(_id)]
+async def _order(caller: Asking, idempotency_key: IdempotencyKey = None) -> Order:
+    return Order(caller, idempotency_key or uuid4().hex)
+
+
+Ordered = Annotated[Order, Depends(_order)]
 
 
 async def _pin(request: Request) -> PinRequest:
@@ -153,22 +168,23 @@ async def _read(request: Request, model: type[M]) -> M:
 
 
 @routes.post("/accounts/{account}/pin")
-async def pin(
-    serving: Served, caller: Asking, account: AccountName, event: EventId, said: Annotated[PinRequest, Depends(_pin)]
-) -> Response:
+async def pin(serving: Served, order: Ordered, account: AccountName, said: Annotated[PinRequest, Depends(_pin)]) -> Response:
     """Pin the account to a rung."""
-    return await _send(serving, "pin", account, event, {"pin": Pin(**_said(said, caller))})
+    _, day = await _newest(serving)
+    if said.until is not None and said.until.isoformat() < iso_day(day):
+        raise Refusal(HTTPStatus.CONFLICT, f"until = {said.until}: is over, it is {iso_day(day)}; name this day or a later one")
+    return await _send(serving, "pin", account, order, {"pin": Pin(**_said(said, order.caller))})
 
 
 @routes.delete("/accounts/{account}/pin/{ladder}")
-async def unpin(serving: Served, caller: Asking, account: AccountName, event: EventId, ladder: Annotated[LadderName, InPath()]) -> Response:
+async def unpin(serving: Served, order: Ordered, account: AccountName, ladder: Annotated[LadderName, InPath()]) -> Response:
     """Take the account's pin on a ladder off."""
-    return await _send(serving, "unpin", account, event, {"pin": Pin(ladder=ladder, rung=None, author=caller.name)})
+    return await _send(serving, "unpin", account, order, {"pin": Pin(ladder=ladder, rung=None, author=order.caller.name)})
 
 
 @routes.post("/accounts/{account}/suppression")
 async def suppress(
-    serving: Served, account: AccountName, event: EventId, said: Annotated[SuppressionRequest, Depends(_suppression)]
+    serving: Served, order: Ordered, account: AccountName, said: Annotated[SuppressionRequest, Depends(_suppression)]
 ) -> Response:
     """Suppress the account: say that it is a competitor, or another whom the rulebook suppresses."""
     judge, _ = await _newest(serving)
@@ -177,29 +193,31 @@ async def suppress(
         remedy = f"use one of {', '.join(suppressed)}" if suppressed else "the rulebook suppresses none"
         detail = f"relationship = {printable(said.relationship, 80)!r}: is not suppressed by rulebook {judge.version}; {remedy}"
         raise Refusal(HTTPStatus.CONFLICT, detail)
-    return await _send(serving, "suppress", account, event, {"relationship": said.relationship})
+    return await _send(serving, "suppress", account, order, {"relationship": said.relationship})
 
 
 @routes.delete("/accounts/{account}/suppression")
-async def unsuppress(serving: Served, account: AccountName, event: EventId) -> Response:
+async def unsuppress(serving: Served, order: Ordered, account: AccountName) -> Response:
     """Forget what the account's relationship is; what the rulebook itself lists stays suppressed."""
-    return await _send(serving, "unsuppress", account, event, {"relationship": None})
+    return await _send(serving, "unsuppress", account, order, {"relationship": None})
 
 
 @routes.post("/accounts/{account}/disposition")
 async def dispose(
-    serving: Served, caller: Asking, account: AccountName, event: EventId, said: Annotated[DispositionRequest, Depends(_disposition)]
+    serving: Served, order: Ordered, account: AccountName, said: Annotated[DispositionRequest, Depends(_disposition)]
 ) -> Response:
     """Say what sales makes of the account."""
-    return await _send(serving, "disposition", account, event, {"disposition": Disposition(**_said(said, caller))})
+    await find_account(serving, account)  # a misspelled one would become an account
+    return await _send(serving, "disposition", account, order, {"disposition": Disposition(**_said(said, order.caller))})
 
 
 @routes.post("/accounts/{account}/retraction")
 async def retract(
-    serving: Served, caller: Asking, account: AccountName, event: EventId, said: Annotated[RetractionRequest, Depends(_retraction)]
+    serving: Served, order: Ordered, account: AccountName, said: Annotated[RetractionRequest, Depends(_retraction)]
 ) -> Response:
     """Take out what should never have counted."""
-    return await _send(serving, "retraction", account, event, {"retract": Retraction(**_said(said, caller))})
+    await find_account(serving, account)
+    return await _send(serving, "retraction", account, order, {"retract": Retraction(**_said(said, order.caller))})
 
 
 def _said(said: BaseModel, caller: Caller) -> dict[str, Any]:
@@ -215,7 +233,7 @@ async def _newest(serving: Serving) -> tuple[Judge, int]:
     return newest[0], newest[1]
 
 
-async def _send(serving: Serving, action: str, said: str, event: str, fields: dict[str, Any]) -> Response:
+async def _send(serving: Serving, action: str, said: str, order: Order, fields: dict[str, Any]) -> Response:
     account = registrable(said)
     if account is None:
         detail = f"account = {printable(said, 80)!r}: is no domain that a company can have; write it like acme.com"
@@ -224,12 +242,16 @@ async def _send(serving: Serving, action: str, said: str, event: str, fields: di
         raise unavailable("this server has no Kafka to write to; start `mqa serve` with one")
     judge, day = await _newest(serving)
     at = await serving.updates.now(day)
+    event = order.event_id(account, fields)
     update = AccountUpdate(schema_version=1, id=event, occurred_at=_EPOCH + timedelta(milliseconds=at), account=account, **fields)
     _check(update, judge)
     outcome = "failed"
     try:
         placed = await serving.updates.send(update)
         outcome = "sent"
+    except Refusal as refusal:
+        again = f"send the same again with the header Idempotency-Key: {order.key}, so that it counts once"
+        raise Refusal(refusal.status, f"{refusal.detail}; {again}", refusal.headers) from None
     finally:
         serving.metrics.updates.labels(action, outcome).inc()
     accepted = Accepted(id=update.id, account=account, topic=placed.topic, partition=placed.partition, offset=placed.offset)

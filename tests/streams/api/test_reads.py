@@ -1,6 +1,7 @@
 """What the API says of accounts."""
 
 import msgspec
+import pytest
 
 from engagement.account import decode
 from engagement.changes import TierChange
@@ -10,7 +11,7 @@ from streams.profiles.memory import MemoryStore
 from streams.profiles.store import Batch, Mark, Query
 from tests.streams.api.conftest import Client
 from tests.streams.histories import JUDGE, RULEBOOK
-from tests.streams.served import PEOPLE, READER
+from tests.streams.served import PEOPLE, READER, filled_store
 
 
 async def test_one_account_is_explained_as_mqa_explain_explains_it(client: Client, store: MemoryStore) -> None:
@@ -153,10 +154,32 @@ async def test_dead_letters_name_nobody_to_those_who_may_not_know(client: Client
     assert unnamed["reasons"] == {"invalid": 3, "malformed_json": 3, "late": 3, "unknown_kind": 3}
 
 
-async def test_a_store_that_knows_nothing_yet_has_empty_lists(client: Client) -> None:
+async def test_a_store_that_knows_nothing_yet_gives_no_empty_lists(client: Client) -> None:
     async with client(READER, store=MemoryStore()) as api:
-        assert (await api.get("/api/v1/accounts?stage=mqa")).json() == {"accounts": [], "next": None}
+        for path in ("accounts?stage=mqa", "accounts/acme.com", "accounts/acme.com/timeline", "tier-changes", "tier-changes?last=20"):
+            answer = await api.get(f"/api/v1/{path}")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert "the store of profiles knows nothing yet" in answer.json()["detail"]
         overview = (await api.get("/api/v1/overview")).json()
-        changes = (await api.get("/api/v1/tier-changes")).json()
     assert (overview["day"], overview["is_complete"], overview["accounts"]) == (None, False, 0)
-    assert changes["changes"] == []
+
+
+async def test_while_profiles_are_rebuilt_lists_say_so_and_who_is_missing_is_not_called_unknown(client: Client) -> None:
+    store = await filled_store(accounts=5, days=10)
+    marks = await store.marks()
+    async with client(READER, store=store) as api:
+        assert (await api.get("/api/v1/accounts")).json()["is_complete"] is True
+        assert (await api.get("/api/v1/accounts/acme.com")).status_code == 404
+        await store.refresh(0, [], msgspec.structs.replace(marks[0], is_complete=False))
+        assert (await api.get("/api/v1/accounts")).json()["is_complete"] is False
+        missing = await api.get("/api/v1/accounts/acme.com")
+    assert (missing.status_code, "profiles are being rebuilt" in missing.json()["detail"]) == (503, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [("0001-01-01T00:00:00%2B23:59", 200), ("9999-12-31T23:59:59-23:59", 200), ("2025-01-31T00:00:00Z", 200), ("2025", 422), ("-1.5", 422)],
+)
+async def test_an_instant_may_be_any_and_a_number_is_none(client: Client, said: str, status: int) -> None:
+    async with client(READER) as api:
+        assert (await api.get(f"/api/v1/accounts?changed_since={said}")).status_code == status

@@ -1,5 +1,6 @@
 """What people decide, as records of account-updates."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,8 @@ from streams.serve.updates import Sent
 from tests.streams.api.conftest import Client
 from tests.streams.served import ALL, PEOPLE, READER, WRITER, Told
 
-ACME = "/api/v1/accounts/acme.com"
+ACCOUNT = "quietbay.example"  # one that is known
+ACME = f"/api/v1/accounts/{ACCOUNT}"
 LAST_DAY = midnight(parse_day("2025-02-14"))
 
 DECISIONS: list[tuple[str, str, Any, dict[str, Any]]] = [
@@ -53,12 +55,13 @@ async def test_a_decision_is_one_record_and_says_who_made_it(
     async with client(WRITER) as api:
         answer = await api.request(method, ACME + path, json=body, headers={"idempotency-key": "k-1"})
     assert answer.status_code == 202, answer.text
-    assert answer.json() == {"id": "api:writer:k-1", "account": "acme.com", "topic": "account-updates", "partition": 0, "offset": 0}
     assert isinstance(serving.updates, Told)
     (update,) = serving.updates.updates
+    assert update.id.startswith("api:writer:k-1:")
+    assert answer.json() == {"id": update.id, "account": ACCOUNT, "topic": "account-updates", "partition": 0, "offset": 0}
     assert to_ms(update.occurred_at) == LAST_DAY
     sent = update.model_dump(mode="json", exclude_unset=True)
-    assert sent == {"schema_version": 1, "id": "api:writer:k-1", "occurred_at": "2025-02-14T00:00:00Z", "account": "acme.com"} | said
+    assert sent == {"schema_version": 1, "id": update.id, "occurred_at": "2025-02-14T00:00:00Z", "account": ACCOUNT} | said
     assert AccountUpdate.model_validate_json(update.model_dump_json(exclude_unset=True)).model_dump() == update.model_dump()
 
 
@@ -66,6 +69,15 @@ async def test_two_requests_without_a_key_are_two_events(client: Client) -> None
     async with client(WRITER) as api:
         ids = {(await api.delete(f"{ACME}/suppression")).json()["id"] for _ in range(2)}
     assert len(ids) == 2
+
+
+async def test_a_key_makes_the_same_request_one_event_and_another_request_another(client: Client) -> None:
+    asked = [(f"{ACME}/pin", {"ladder": "tier", "rung": "tier_1"}), (f"{ACME}/pin", {"ladder": "tier", "rung": "tier_2"})]
+    asked += [("/api/v1/accounts/acme.com/pin", asked[0][1]), (f"{ACME}/suppression", {"relationship": "competitor"})]
+    async with client(WRITER, headers={"idempotency-key": "board"}) as api:
+        ids = [(await api.post(path, json=body)).json()["id"] for _ in range(2) for path, body in asked]
+    assert ids[:4] == ids[4:]
+    assert len(set(ids)) == 4
 
 
 async def test_an_account_is_written_under_its_one_form(client: Client) -> None:
@@ -83,7 +95,9 @@ async def test_an_account_is_written_under_its_one_form(client: Client) -> None:
         ("acme.com/pin", {"ladder": "tier", "rung": 1}, 422, "rung = 1: Input should be a valid string"),
         ("acme.com/pin", {"ladder": "tier"}, 422, "rung: Field required"),
         ("acme.com/suppression", {"relationship": "friend"}, 409, "relationship = 'friend': is not suppressed by rulebook"),
-        ("acme.com/retraction", {"person": "jane"}, 409, "retract.person = 'jane': Input should be an e-mail address, or a hash"),
+        ("acme.com/pin", {"ladder": "tier", "rung": "tier_1", "until": "2025-02-13"}, 409, "until = 2025-02-13: is over, it is 2025-02-14"),
+        ("acmee.com/disposition", {"status": "accepted"}, 404, "account = 'acmee.com': is not known"),
+        ("quietbay.example/retraction", {"person": "jane"}, 409, "retract.person = 'jane': Input should be an e-mail address, or a hash"),
         ("acme.com/retraction", {}, 422, "names neither person nor events"),
         ("localhost/suppression", {"relationship": "competitor"}, 404, "account = 'localhost': is no domain"),
         ("gmail.com/suppression", {"relationship": "competitor"}, 409, "account = 'gmail.com': is no account by rulebook"),
@@ -116,9 +130,13 @@ async def test_nothing_is_pretended_while_kafka_is_away(client: Client) -> None:
 
     async with client(WRITER, updates=Away()) as api:
         answer = await api.delete(f"{ACME}/suppression")
+        detail = answer.json()["detail"]
+        event, key = re.findall(r"take (\S+); send the same again with the header Idempotency-Key: (\S+),", detail)[0]
+        again = await api.delete(f"{ACME}/suppression", headers={"idempotency-key": key})
+        assert f"take {event};" in again.json()["detail"]
         metrics = (await api.get("/metrics")).text
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert 'mqa_api_updates_total{action="unsuppress",outcome="failed"} 1.0' in metrics
+    assert 'mqa_api_updates_total{action="unsuppress",outcome="failed"} 2.0' in metrics
 
 
 async def test_a_server_without_kafka_says_that_it_only_reads(client: Client) -> None:
@@ -152,7 +170,7 @@ async def test_no_request_without_a_token_that_may_write_writes(
         for path in api_document()["paths"]:
             body = bodies.get(path.removeprefix("/api/v1/accounts/{account}"))
             for method in _METHODS:
-                answer = await api.request(method, path.format(account="acme.com", ladder="tier", name="x.html"), json=body)
+                answer = await api.request(method, path.format(account=ACCOUNT, ladder="tier", name="x.html"), json=body)
                 if (method, path) in _OPERATIONS and method != "GET":
                     assert answer.status_code == status
     assert isinstance(serving.updates, Told)
