@@ -63,6 +63,7 @@ class RedisStore:
         self._find = client.register_script(_FIND)
         self._text = client.register_script(_TEXT)
         self._accounts_of = client.register_script(_ACCOUNTS_OF)
+        self._changes = client.register_script(_CHANGES)
 
     async def places(self) -> Mapping[str, int]:
         kept = await self._answer(self._client.hgetall(self._at + "places"))
@@ -148,7 +149,7 @@ class RedisStore:
     async def changes(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[Change]]:
         pipeline = self._client.pipeline(transaction=False)
         for partition, start in after.items():
-            pipeline.eval(_CHANGES, 1, self._at, partition, start, limit)
+            await self._changes([self._at], [partition, start, limit], client=pipeline)
         answers = await self._answers(pipeline) if after else []
         return {partition: tuple(map(read_change, *answer)) for partition, answer in zip(after, answers, strict=True)}
 
