@@ -1,5 +1,6 @@
 """What an account update says, as the log has it: people as hashes, events as what they were counted as. Raises `Dead` for the unusable."""
 
+from datetime import date
 from typing import cast
 
 from engagement import records
@@ -54,7 +55,7 @@ class UpdateReader:
             raise Dead("invalid", f"pin.ladder = {pin.ladder!r}: Input should be a ladder of the rulebook")
         if pin.rung is not None and pin.rung not in rungs:
             raise Dead("invalid", f"pin.rung = {pin.rung!r}: Input should be a rung of the ladder {pin.ladder}")
-        until = None if pin.until is None else _checked_day("pin.until", parse_day(pin.until.isoformat()))
+        until = None if pin.until is None else _checked_day("pin.until", pin.until, parse_day(pin.until.isoformat()))
         return {"ladder": pin.ladder, "rung": pin.rung, "reason": pin.reason, "author": pin.author, "until": until}
 
     def _retraction(self, said: Retraction, was: dict[str, str]) -> records.Retraction:
@@ -73,7 +74,7 @@ class UpdateReader:
         return {
             "id": event.id,
             "kind": kind,
-            "day": _checked_day(f"{path}.occurred_at", day_of(to_ms(event.occurred_at))),
+            "day": _checked_day(f"{path}.occurred_at", event.occurred_at, day_of(to_ms(event.occurred_at))),
             "person": None if event.email is None else self._known(f"{path}.email", event.email, was),
             "topic": event.topic,
             "seconds": event.seconds,
@@ -96,9 +97,9 @@ class UpdateReader:
         return person
 
 
-def _checked_day(path: str, day: int) -> int:
-    """Raise `Dead` for a day that the log does not take."""
+def _checked_day(path: str, said: date, day: int) -> int:
+    """Raise `Dead` for a UTC day that the log does not take; it may be one that no calendar has, so ``said`` is what is told of it."""
     if not day_of(EARLIEST) <= day < day_of(LATEST):
         first, last = iso_day(day_of(EARLIEST)), iso_day(day_of(LATEST) - 1)
-        raise Dead("invalid", f"{path} = {iso_day(day)}: Input should be a day from {first} to {last}")
+        raise Dead("invalid", f"{path} = {said.isoformat()}: Input should be a day from {first} to {last}")
     return day

@@ -24,7 +24,7 @@ opened = APIRouter(tags=["reports"])  # with a token, or with the ticket that th
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
-    ".csv": "text/csv; charset=utf-8",
+    ".csv": "text/plain; charset=utf-8",  # text/csv a browser would download, which no frame may
     ".md": "text/plain; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
 }
@@ -87,11 +87,19 @@ async def report(request: Request, serving: Served, caller: Asking, name: Report
 
 
 def _files(folder: Path | None) -> dict[str, Path]:
-    """Name -> file, of plain files in the folder itself; links may lead out of it and are left out."""
+    """Name -> file, of plain files in the folder itself; links may lead out of it and are left out, as are names that no URL can have."""
     if folder is None or not folder.is_dir():
         return {}
-    return {
-        file.name: file
-        for file in folder.iterdir()
-        if file.suffix in MEDIA_TYPES and not file.is_symlink() and file.is_file() and file.stat().st_size <= MOST_BYTES
-    }
+    return {file.name: file for file in folder.iterdir() if file.suffix in MEDIA_TYPES and _is_utf8(file.name) and _is_plain(file)}
+
+
+def _is_plain(file: Path) -> bool:
+    return not file.is_symlink() and file.is_file() and file.stat().st_size <= MOST_BYTES
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # Python keeps other bytes of a file's name as lone surrogates
+        return False
+    return True

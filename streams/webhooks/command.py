@@ -50,7 +50,7 @@ webhooks.add_command(parked)
 @_bootstrap
 @click.option(
     "--port",
-    default=9464,
+    default=9466,
     show_default=True,
     type=click.IntRange(-1, 65535),
     help="Port of /metrics, /health/live and /health/ready; 0 takes a free one, -1 none.",

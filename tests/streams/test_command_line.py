@@ -3,8 +3,10 @@
 import subprocess
 import sys
 
+import click
 import pytest
 
+from streams.cli import mqa as command_line
 from streams.connection import Connection
 
 
@@ -56,3 +58,17 @@ def test_a_command_without_its_subcommand_shows_what_there_is() -> None:
     status, said = mqa("topics")
     assert status == 2
     assert said.startswith("Usage: mqa topics")
+
+
+def test_what_runs_for_long_on_one_machine_has_a_port_of_its_own() -> None:
+    ports = [default_port(*command) for command in (("worker",), ("projector",), ("webhooks", "run"), ("serve",))]
+    assert ports == [9464, 9465, 9466, 8080]
+
+
+def default_port(*path: str) -> object:
+    command: click.Command | None = command_line
+    for name in path:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), name)
+    assert command is not None
+    return next(parameter.default for parameter in command.params if parameter.name == "port")

@@ -42,7 +42,7 @@ async function show({ isGentle = false } = {}) {
   const route = routeOf(hash);
   const health = readiness().catch(() => null);
   try {
-    if (!(route.name in VIEWS)) throw new Problem(404, "There is no such view here.");
+    if (!Object.hasOwn(VIEWS, route.name)) throw new Problem(404, "There is no such view here.");
     const view = await import(`./views/${VIEWS[route.name]}.js`);
     const [overview, me, answer] = await Promise.all([read("/api/v1/overview"), read("/api/v1/me"), view.load(route)]);
     if (own !== turn) return;
@@ -89,7 +89,7 @@ async function fail(problem, { isGentle, hash, route }) {
   } else {
     showTrouble(null);
     content.replaceChildren(
-      el("h1", { tabindex: "-1" }, "Not found"),
+      el("h1", { tabindex: "-1" }, problem.status === 404 ? "Not found" : "This cannot be shown"),
       el("p", {}, problem.message),
       el("p", {}, el("a", { href: "#/accounts" }, "All accounts")),
     );

@@ -1,5 +1,6 @@
 """Reports that a folder holds."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,22 @@ async def test_only_plain_files_of_known_sorts_are_reports(client: Client, folde
         }
     assert {report["name"]: report["bytes"] for report in reports} == {"what if é.html": len(REPORT), "counts.json": 2}
     assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 404)
+
+
+async def test_a_file_whose_name_is_no_text_is_left_out(client: Client, folder: Path) -> None:
+    (folder / os.fsdecode(b"caf\xe9.html")).write_text(REPORT)  # as Latin-1 writes it
+    async with client(READER, reports=folder) as api:
+        listed, asked = await api.get("/api/v1/reports"), await api.get("/api/v1/reports/caf%E9.html")
+    assert {report["name"] for report in listed.json()["reports"]} == {"what if é.html", "counts.json"}
+    assert asked.status_code == 404
+
+
+@pytest.mark.parametrize("name", ["moves.csv", "moves.txt", "moves.md"])
+async def test_text_of_any_sort_is_sent_as_what_a_frame_shows(client: Client, folder: Path, name: str) -> None:
+    (folder / name).write_text("account,from,to")
+    async with client(READER, reports=folder) as api:
+        answer = await api.get(f"/api/v1/reports/{name}")
+    assert (answer.text, answer.headers["content-type"]) == ("account,from,to", "text/plain; charset=utf-8")
 
 
 async def test_a_report_can_run_nothing_and_reach_nothing_in_a_browser(client: Client, folder: Path) -> None:

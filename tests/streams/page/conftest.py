@@ -75,6 +75,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (reports / "stricter.html").write_text(
         "<style>h1{color:#a00}</style><h1>Stricter</h1><script>parent.document.title = 'reached'</script>"
     )
+    (reports / "moves.csv").write_text("account,from,to\nacme.com,aware,engaged\n")
     store, updates = StoreThatMayBeAway(asyncio.run(_store())), Told()
     with (
         served(_serving(store, updates, reports, Tokens())) as address,

@@ -72,6 +72,14 @@ def test_where_nothing_matches_the_page_says_so(page: Page):
 def test_a_rung_that_is_none_is_said_in_the_words_of_the_api(page: Page):
     page.goto("/#/accounts?stage=nowhere")
     expect(page.locator("main")).to_contain_text("is no rung of rulebook")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This cannot be shown")
+
+
+def test_points_that_are_no_number_are_said_as_they_stand_in_the_address(page: Page):
+    page.goto("/#/accounts?min_score=abc")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This cannot be shown")
+    expect(page.locator("main")).to_contain_text("min_score = abc: must be a number of points, such as 12.5")
+    expect(page.locator("main")).not_to_contain_text("NaN")
 
 
 def test_the_next_page_goes_on_and_back_leads_to_the_same_height(page: Page, site: Site):

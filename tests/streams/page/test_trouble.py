@@ -136,3 +136,10 @@ def test_a_part_of_the_page_that_a_browser_has_is_asked_for_again_and_not_sent_t
         assert first.headers["cache-control"] in {"no-cache", "private, no-cache"}
         again = httpx.get(f"{site.address}{path}", headers={"If-None-Match": first.headers["etag"]})
         assert again.status_code == 304
+
+
+@pytest.mark.parametrize("place", ["nowhere", "__proto__", "constructor", "toString/x?y=z"])
+def test_an_address_of_no_view_is_said_so_whatever_it_is_called(page: Page, place: str):
+    page.goto(f"/#/{place}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
+    expect(page.locator("main")).to_contain_text("There is no such view here.")

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.streams.page.conftest import Site
+from tests.streams.page.conftest import DESKTOP, Site
 from tests.streams.served import PEOPLE
 
 ACCOUNT = "harbourpay.example"
@@ -42,6 +42,12 @@ def test_the_overview_tells_who_rose_to_a_rung_and_who_fell_from_it(page: Page, 
     assert fell
     thirty_days = page.get_by_role("table", name="Accounts by stage").get_by_role("row", name="engaged").locator("td").last
     expect(thirty_days).to_have_text(f"▲rose to it: {rose} ▼fell from it: {fell}")
+
+
+def test_the_overview_says_in_which_days_they_moved(page: Page):
+    page.goto("/")
+    caption = page.get_by_role("table", name="Accounts by stage").locator("caption")
+    expect(caption).to_contain_text("▲ rose to it, ▼ fell from it, in the last 7 and 30 days")
 
 
 def test_the_latest_tier_changes_come_newest_first_with_their_reason(page: Page, site: Site):
@@ -150,13 +156,39 @@ def test_dead_letters_are_listed_with_their_reasons_and_can_be_chosen(page: Page
 
 def test_what_a_dead_letter_says_is_shown_to_those_who_may_see_people(page: Page, site: Site):
     page.goto("/#/dead-letters")
-    expect(page.locator("#letters tbody tr").first).to_contain_text("told to tokens with the scope people")
+    expect(page.locator("#letters tbody tr").first).to_be_visible()
+    expect(page.get_by_text("told to tokens with the scope people")).to_have_count(1)
+    expect(page.get_by_role("columnheader", name="What is wrong")).to_have_count(0)
     use_token(page, site, PEOPLE)
     page.get_by_role("link", name="Dead letters").click()
+    expect(page.get_by_role("columnheader", name="What is wrong")).to_be_visible()
+    expect(page.get_by_text("told to tokens with the scope people")).to_have_count(0)
     letter = site.ask("dead-letters")["letters"][0]
     expect(page.locator("#letters tbody tr").first).to_contain_text(letter["detail"])
     page.get_by_text("original").first.click()
     expect(page.locator("#letters pre").first).to_have_text(letter["original"])
+
+
+def test_dead_letters_stand_in_the_order_of_the_time_that_is_shown(page: Page, site: Site):
+    answer = site.ask("dead-letters")
+    answer["letters"] = answer["letters"][5:] + answer["letters"][:5]  # as they may have died
+    page.route("**/api/v1/dead-letters?*", lambda route: route.fulfill(json=answer))
+    page.goto("/#/dead-letters")
+    times = page.locator("#letters tbody time")
+    expect(times).to_have_count(len(answer["letters"]))
+    assert times.all_inner_texts() == sorted(times.all_inner_texts(), reverse=True)
+
+
+def test_no_head_of_a_table_is_broken_within_a_word(page: Page, site: Site):
+    use_token(page, site, PEOPLE)
+    answer = site.ask("dead-letters")
+    answer["letters"] = [letter | {"detail": f"account = '{'a' * 200}': is no domain"} for letter in answer["letters"]]
+    page.route("**/api/v1/dead-letters?*", lambda route: route.fulfill(json=answer))
+    page.get_by_role("link", name="Dead letters").click()
+    expect(page.locator("#letters")).to_be_visible()
+    lines = "(head) => { const text = document.createRange(); text.selectNodeContents(head); return text.getClientRects().length; }"
+    assert page.get_by_role("columnheader", name="Letter").evaluate(lines) == 1
+    assert page.evaluate("document.documentElement.scrollWidth") == DESKTOP["width"]
 
 
 def test_a_report_is_opened_in_a_frame_that_runs_nothing(page: Page):
@@ -165,6 +197,11 @@ def test_a_report_is_opened_in_a_frame_that_runs_nothing(page: Page):
     report = page.frame_locator("iframe")
     expect(report.get_by_role("heading", name="Stricter")).to_have_css("color", "rgb(170, 0, 0)")
     expect(page).to_have_title("stricter.html · mqa")
+
+
+def test_a_table_of_numbers_is_a_report_that_can_be_read(page: Page):
+    page.goto("/#/reports?name=moves.csv")
+    expect(page.frame_locator("iframe").get_by_text("acme.com,aware,engaged")).to_be_visible()
 
 
 def test_a_report_opens_for_a_token_too(page: Page, site: Site):

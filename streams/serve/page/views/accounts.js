@@ -1,6 +1,6 @@
 // A list of accounts: filters in the address, so that it can be shared, and a table.
 
-import { read } from "../api.js";
+import { Problem, read } from "../api.js";
 import { addressOf, step } from "../changes.js";
 import { el, table } from "../dom.js";
 import { dayOf, fitOf, grouped, plain, points, several } from "../words.js";
@@ -13,7 +13,7 @@ export const title = () => "Accounts";
 /** A page may come short although more match: go on until it is full. */
 export async function load({ query }) {
   const asked = Object.fromEntries(query);
-  if (asked.min_score) asked.min_score = Math.round(Number(asked.min_score) * 1000);
+  if (asked.min_score) asked.min_score = thousandths("min_score", asked.min_score);
   let { accounts, next } = await read("/api/v1/accounts", { ...asked, limit: LIMIT });
   for (let turn = 0; next !== null && accounts.length < LIMIT && turn < 5; turn++) {
     const more = await read("/api/v1/accounts", { ...asked, limit: LIMIT - accounts.length, after: next });
@@ -21,6 +21,12 @@ export async function load({ query }) {
     next = more.next;
   }
   return { accounts: accounts.map(({ profile, last_change }) => ({ ...profile, last_change })), next };
+}
+
+function thousandths(name, said) {
+  const points = Number(said);
+  if (!Number.isFinite(points)) throw new Problem(400, `${name} = ${said}: must be a number of points, such as 12.5`);
+  return Math.round(points * 1000);
 }
 
 export function frame({ query }, { overview }) {

@@ -12,7 +12,7 @@ export function load({ query }) {
   return read("/api/v1/dead-letters", { ...Object.fromEntries(query), limit: LIMIT });
 }
 
-export function render({ letters, reasons }, { query }) {
+export function render({ letters, reasons }, { query }, { me }) {
   const reason = query.get("reason");
   return el(
     "div",
@@ -31,6 +31,9 @@ export function render({ letters, reasons }, { query }) {
       Object.entries(reasons).map(([name, count]) => [only("reason", name), ` ${grouped(count)}  `]),
     ),
     chosen(query),
+    letters.length > 0 &&
+      !me.scopes.includes("people") &&
+      el("p", { class: "quiet" }, "What is wrong with each, and what it holds, is told to tokens with the scope ", el("code", {}, "people"), "."),
     letters.length === 0 ? el("p", {}, reason === null ? "There is none." : "There is none of these.") : list(letters),
   );
 }
@@ -50,17 +53,11 @@ function only(field, value) {
 }
 
 function list(letters) {
+  const rows = [...letters].sort((one, other) => other.received_at.localeCompare(one.received_at)); // the API has them as they died
   const columns = [
     { head: "Received", cell: ({ received_at }) => el("time", {}, minuteOf(received_at)) },
     { head: "Reason", cell: ({ reason, retried }) => [only("reason", reason), retried && el("small", { class: "badge" }, "sent again")] },
-    {
-      head: "What is wrong",
-      isLong: true,
-      cell: ({ detail, no_retry }) => [
-        detail ?? el("span", { class: "quiet" }, "told to tokens with the scope people"),
-        no_retry && el("small", {}, `cannot be sent again: ${no_retry}`),
-      ],
-    },
+    letters.some(({ detail }) => detail !== null) && { head: "What is wrong", isLong: true, cell: ({ detail }) => detail },
     {
       head: "Came in on",
       cell: ({ source }) => [
@@ -71,11 +68,12 @@ function list(letters) {
     {
       head: "Letter",
       isLong: true,
-      cell: ({ place, original }) => [
+      cell: ({ place, original, no_retry }) => [
         el("code", {}, place),
+        no_retry && el("small", {}, `cannot be sent again: ${no_retry}`),
         original !== null && folded(`letter-${place}`, "original", el("pre", { tabindex: "0" }, original)),
       ],
     },
-  ];
-  return table(`The newest ${several(letters.length, "dead letter")}`, columns, letters, { id: "letters", isWide: true });
+  ].filter(Boolean);
+  return table(`The newest ${several(letters.length, "dead letter")}`, columns, rows, { id: "letters", isWide: true });
 }

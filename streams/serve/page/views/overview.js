@@ -3,7 +3,7 @@
 import { read } from "../api.js";
 import { el, folded, spoken, table } from "../dom.js";
 import { changeList } from "../changes.js";
-import { grouped, plain, several } from "../words.js";
+import { grouped, listed, plain, several } from "../words.js";
 
 const LATEST = 12; // with what tells them the whole view stays under 50 kB
 const SPANS = [7, 30]; // days
@@ -49,7 +49,8 @@ function board({ ladder, rungs }, moves) {
     { head: "accounts", cell: ({ accounts }) => [el("span", {}, grouped(accounts)), bar(accounts / most)] },
     ...SPANS.map((days) => ({ head: `${days} days`, number: true, cell: ({ rung }) => moved(moves[days], ladder, rung) })),
   ];
-  const caption = [`Accounts by ${plain(ladder)}`, el("span", { class: "legend" }, "in the last days: ▲ rose to it, ▼ fell from it")];
+  const legend = el("span", { class: "legend" }, `▲ rose to it, ▼ fell from it, in the last ${listed(SPANS)} days`);
+  const caption = [`Accounts by ${plain(ladder)}`, legend];
   return el("section", { class: "board" }, table(caption, columns, [...rungs].reverse()));
 }
 
