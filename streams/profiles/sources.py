@@ -107,12 +107,13 @@ class Accounts(Source):
         place: int,
         first: int,
         end: int,
+        partitions: int,
         kept: Mark | None,
         position: QualifyPosition | None,
         born: int | None,
         find_rulebook: FindRulebook,
     ) -> None:
-        """``kept``: the store's mark. ``position``: the newest in the topic. ``born``: when its first record came, in ms."""
+        """``partitions``: how many the environment has. ``kept``: the store's mark. ``position``: the newest in the topic. ``born``: when its first record came, in ms."""
         super().__init__(partition, place=place, first=first, end=end)
         self._find_rulebook = find_rulebook
         self._position = position
@@ -121,7 +122,12 @@ class Accounts(Source):
         self._cursor = ""  # the last account that was written anew
         self._kept = kept  # what the store has
         self.mark = Mark(
-            rule_day=None, rulebook="", refreshed=None if kept is None else kept.refreshed, is_complete=place >= end, born=born
+            rule_day=None,
+            rulebook="",
+            refreshed=None if kept is None else kept.refreshed,
+            born=born,
+            is_complete=place >= end,
+            partitions=partitions,
         )
 
     async def open(self) -> list[Batch]:

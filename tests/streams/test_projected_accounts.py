@@ -45,7 +45,9 @@ class Reading:
         place = (await self.store.places()).get("accounts-changelog/0", 0)
         said = None if newest is None else msgspec.json.decode(newest.value or b"", type=QualifyPosition)
         kept = (await self.store.marks()).get(0)
-        self.source = Accounts(PLACE, place=place, first=0, end=end, kept=kept, position=said, born=BORN, find_rulebook=self.find_rulebook)
+        self.source = Accounts(
+            PLACE, place=place, first=0, end=end, partitions=6, kept=kept, position=said, born=BORN, find_rulebook=self.find_rulebook
+        )
         await self.store.take(await self.source.open())
 
     async def find_rulebook(self, version: str) -> tuple[Judge, str]:
@@ -89,7 +91,7 @@ async def test_the_store_is_told_the_day_and_the_rules_before_the_first_account_
     reading = Reading()
     await reading.open(4, position(3, FIRST_DAY))
     as_of = (FIRST_DAY, JUDGE.version)
-    begun = Mark(rule_day=FIRST_DAY, rulebook=JUDGE.version, refreshed=as_of, born=BORN, is_complete=False)
+    begun = Mark(rule_day=FIRST_DAY, rulebook=JUDGE.version, refreshed=as_of, born=BORN, is_complete=False, partitions=6)
     assert await reading.mark() == begun
     assert await reading.store.rulebook(JUDGE.version) == f"text of {JUDGE.version}"
     await reading.read(rows("a", "b"))
