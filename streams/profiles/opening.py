@@ -30,6 +30,7 @@ async def open_sources(
     *,
     connection: Connection,
     environment: Environment,
+    partitions: int,
 ) -> Sources | None:
     """Open what is assigned; the store is told as of which day and rules its accounts will be. None where the store was cleared first.
 
@@ -62,6 +63,7 @@ async def open_sources(
                 place=place,
                 first=first,
                 end=end,
+                partitions=partitions,
                 kept=mark,
                 position=positions.get(partition),
                 born=births.get(partition),

@@ -27,7 +27,7 @@ from streams.profiles.store import (
     Query,
 )
 
-FORMAT = 1
+FORMAT = 2
 """Stands in every key, so that no program reads what another wrote differently. It rises with what is said here, and with `Profile`."""
 
 TEXT_BLOCKS = 256

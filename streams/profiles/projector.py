@@ -189,7 +189,9 @@ class Projector:
         if self._shares and not dealt:
             return  # not a member yet
         self._assigned = sum(self._environment.short(partition.topic) == ACCOUNTS for partition in assigned)
-        sources = await open_sources(self._store, beside, assigned, connection=self._connection, environment=self._environment)
+        sources = await open_sources(
+            self._store, beside, assigned, connection=self._connection, environment=self._environment, partitions=self._partitions
+        )
         self.store_outage.over()
         self.kafka_outage.over()
         if sources is None or dealt != self._dealt:

@@ -107,38 +107,46 @@ class Accounts(Source):
         place: int,
         first: int,
         end: int,
+        partitions: int,
         kept: Mark | None,
         position: QualifyPosition | None,
         born: int | None,
         find_rulebook: FindRulebook,
     ) -> None:
-        """``kept``: the store's mark. ``position``: the newest in the topic. ``born``: when its first record came, in ms."""
+        """``partitions``: how many the environment has. ``kept``: the store's mark. ``position``: the newest in the topic. ``born``: when its first record came, in ms."""
         super().__init__(partition, place=place, first=first, end=end)
         self._find_rulebook = find_rulebook
         self._position = position
         self._judge: Judge | None = None
+        self._rulebooks: dict[str, str] = {}  # the text of the one by which is judged: it goes with every mark, for a store may be flushed
         self._cursor = ""  # the last account that was written anew
         self._kept = kept  # what the store has
         self.mark = Mark(
-            rule_day=None, rulebook="", refreshed=None if kept is None else kept.refreshed, is_complete=place >= end, born=born
+            rule_day=None,
+            rulebook="",
+            refreshed=None if kept is None else kept.refreshed,
+            born=born,
+            is_complete=place >= end,
+            partitions=partitions,
         )
 
     async def open(self) -> list[Batch]:
         """Learn the day and the rules; what the store must know before anything is read."""
         if self._position is None:
             return []
-        texts = await self._go_by(self._position)
+        await self._go_by(self._position)
+        if self._judge is None:
+            return []
         if self.place == 0:
             self.mark = msgspec.structs.replace(self.mark, refreshed=self._as_of)  # there is no profile that is not
-        if self.mark == self._kept:
-            return []
         self._kept = self.mark
-        return [Batch(source=self.name, start=self.place, stop=self.place, mark=self.mark, rulebooks=texts)]
+        return [Batch(source=self.name, start=self.place, stop=self.place, mark=self.mark, rulebooks=self._rulebooks)]
 
     async def batches(self, records: Sequence[Record], stop: int) -> list[Batch]:
         """See `Source`. None where it is not known yet by which rules accounts are judged: the records are to be read again then."""
         position = newest_position(records, self._position)
-        texts = {} if position is None or position is self._position else await self._go_by(position)
+        if position is not None and position is not self._position:
+            await self._go_by(position)
         self._position = position
         newest, foreign = newest_rows(records)
         if self._judge is None and newest:
@@ -159,7 +167,7 @@ class Accounts(Source):
             made.append(Batch(source=self.name, start=start, stop=end, accounts=accounts, gone=gone))
             start = end
         if self._judge is not None and self.mark != self._kept:
-            made[-1] = msgspec.structs.replace(made[-1], mark=self.mark, rulebooks=texts)
+            made[-1] = msgspec.structs.replace(made[-1], mark=self.mark, rulebooks=self._rulebooks)
         return made
 
     def taken(self, stop: int) -> None:
@@ -204,14 +212,13 @@ class Accounts(Source):
         assert self._judge is not None, "rows come after a position"
         return make_account(name, row, self.partition.partition, self._as_of[0], self._judge)
 
-    async def _go_by(self, position: QualifyPosition) -> dict[str, str]:
-        """Judge as of ``position`` from now on; gives texts of rulebooks that the store may not have."""
+    async def _go_by(self, position: QualifyPosition) -> None:
+        """Judge as of ``position`` from now on."""
         version = position.rulebook
         if version is None or (position.rule_day, version) == (self.mark.rule_day, self.mark.rulebook):
-            return {}
-        texts = {}
+            return
         if version != self.mark.rulebook:
-            self._judge, texts[version] = await self._find_rulebook(version)
+            self._judge, text = await self._find_rulebook(version)
+            self._rulebooks = {version: text}
         self.mark = msgspec.structs.replace(self.mark, rule_day=position.rule_day, rulebook=version)
         self._cursor = ""  # those that were written anew are not as of this
-        return texts

@@ -90,6 +90,17 @@ class Mark(msgspec.Struct, kw_only=True, frozen=True):
     refreshed: tuple[int, str] | None = None  # (rule day, rulebook) as of which every profile was written anew
     born: int | None = None  # when Kafka got the first record of its changelog, in ms: that of one made anew is another
     is_complete: bool = False  # the changelog was read to the end that it had when the projector came; False while profiles are rebuilt
+    partitions: int = 1  # of accounts, that the environment has
+
+
+def partitions(marks: Mapping[int, Mark]) -> int:
+    """How many partitions of accounts the environment has; 0 where no mark says it."""
+    return max((mark.partitions for mark in marks.values()), default=0)
+
+
+def is_complete(marks: Mapping[int, Mark]) -> bool:
+    """Whether every account is in the store: each partition of the environment has a mark, and is complete by it."""
+    return bool(marks) and all(number in marks and marks[number].is_complete for number in range(partitions(marks)))
 
 
 class Batch(msgspec.Struct, kw_only=True, frozen=True):

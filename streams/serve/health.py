@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from engagement.days import iso_day
-from streams.profiles.store import Mark, StoreUnavailable
+from streams.profiles.store import Mark, StoreUnavailable, partitions
 from streams.serve.answers import JSON, KEEP_NOTHING
 from streams.serve.serving import Served, Serving
 
@@ -79,13 +79,16 @@ def _profiles(marks: Mapping[int, Mark]) -> Part:
     days = sorted({mark.rule_day for mark in marks.values() if mark.rule_day is not None})
     if not days:
         return Part(well=False, says="no day has begun, nothing is judged yet")
+    expected = partitions(marks)
     behind = sum(not mark.is_complete for mark in marks.values())
     as_of = f"as of {iso_day(days[0])}" + (f" to {iso_day(days[-1])}" if len(days) > 1 else "")
+    if len(marks) < expected:
+        return Part(well=False, says=f"{len(marks)} of {expected} partitions are there, {as_of}: does a projector run for the others?")
     if behind:
-        return Part(well=False, says=f"{behind} of {len(marks)} partitions are being rebuilt, {as_of}")
+        return Part(well=False, says=f"{behind} of {expected} partitions are being rebuilt, {as_of}")
     stale = sum(mark.refreshed is not None and mark.refreshed != (mark.rule_day, mark.rulebook) for mark in marks.values())
     if stale:
-        return Part(well=True, says=f"complete, {as_of}; {stale} of {len(marks)} partitions are being brought to this day")
+        return Part(well=True, says=f"complete, {as_of}; {stale} of {expected} partitions are being brought to this day")
     return Part(well=True, says=f"complete, {as_of}")
 
 

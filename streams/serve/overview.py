@@ -70,7 +70,7 @@ async def overview(request: Request, serving: Served) -> Response:
     told = Overview(
         day=None if today is None else iso_day(today),
         rulebook=None if judge is None else judge.version,
-        is_complete=bool(marks) and all(mark.is_complete for mark in marks.values()),
+        is_complete=store.is_complete(marks),
         accounts=counted.accounts,
         ladders=tuple(_ladder(ladder, counted) for ladder in ladders),
         moves={str(span): tuple(_moves(ladders, counted.moves, iso_day(max(days, default=0) - span + 1))) for span in SPANS},

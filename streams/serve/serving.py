@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from engagement.judging import Judge, judge_by
-from streams.profiles.store import Mark, Overview, ProfileStore
+from streams.profiles.store import Mark, Overview, ProfileStore, is_complete
 from streams.serve.letters import LetterSource
 from streams.serve.metrics import ServeMetrics
 from streams.serve.problems import Refusal, unavailable
@@ -70,7 +70,7 @@ class Serving:
         marks = await self.store.marks()
         if not marks:
             raise unavailable("the store of profiles knows nothing yet: it is being filled, or no projector runs; ask again")
-        return all(mark.is_complete for mark in marks.values())
+        return is_complete(marks)
 
     async def newest(self) -> tuple[Judge, int | None] | None:
         """Return who judges the accounts that are furthest, and their rule day; None while the store knows nothing."""

@@ -112,7 +112,8 @@ async def fill(store: ProfileStore, *, accounts: int, days: int) -> None:
         for name, stored in rows.items():
             row = decode(stored)
             kept.append(Account(profile=profile(name, row.state, today, JUDGE), row=stored, applied=row.applied, partition=number))
-        mark = Mark(rule_day=today, rulebook=RULEBOOK.version, refreshed=(today, RULEBOOK.version), is_complete=True)
+        as_of = (today, RULEBOOK.version)
+        mark = Mark(rule_day=today, rulebook=RULEBOOK.version, refreshed=as_of, is_complete=True, partitions=PARTITIONS)
         told = [
             (output.key.decode(), Change(offset=offset, mode="live", body=output.value))
             for offset, output in enumerate(each for each in changes if _is_of(each, number))

@@ -31,6 +31,7 @@ marks = st.builds(
     rulebook=st.sampled_from(["v1", "v2"]),
     refreshed=st.none() | st.tuples(days, st.just("v1")),
     is_complete=st.booleans(),
+    partitions=st.just(PARTITIONS),
 )
 rungs = st.fixed_dictionaries({}, optional={ladder: st.sampled_from(of) for ladder, of in RUNGS.items()})
 

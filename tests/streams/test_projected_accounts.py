@@ -45,7 +45,9 @@ class Reading:
         place = (await self.store.places()).get("accounts-changelog/0", 0)
         said = None if newest is None else msgspec.json.decode(newest.value or b"", type=QualifyPosition)
         kept = (await self.store.marks()).get(0)
-        self.source = Accounts(PLACE, place=place, first=0, end=end, kept=kept, position=said, born=BORN, find_rulebook=self.find_rulebook)
+        self.source = Accounts(
+            PLACE, place=place, first=0, end=end, partitions=6, kept=kept, position=said, born=BORN, find_rulebook=self.find_rulebook
+        )
         await self.store.take(await self.source.open())
 
     async def find_rulebook(self, version: str) -> tuple[Judge, str]:
@@ -89,7 +91,7 @@ async def test_the_store_is_told_the_day_and_the_rules_before_the_first_account_
     reading = Reading()
     await reading.open(4, position(3, FIRST_DAY))
     as_of = (FIRST_DAY, JUDGE.version)
-    begun = Mark(rule_day=FIRST_DAY, rulebook=JUDGE.version, refreshed=as_of, born=BORN, is_complete=False)
+    begun = Mark(rule_day=FIRST_DAY, rulebook=JUDGE.version, refreshed=as_of, born=BORN, is_complete=False, partitions=6)
     assert await reading.mark() == begun
     assert await reading.store.rulebook(JUDGE.version) == f"text of {JUDGE.version}"
     await reading.read(rows("a", "b"))
@@ -192,11 +194,23 @@ async def test_one_that_comes_late_says_that_not_all_is_read_until_it_is(three: 
     assert (await later.mark()).is_complete
 
 
-async def test_one_that_comes_when_all_is_read_writes_nothing(three: Reading) -> None:
-    later = Reading(three.store)
+async def test_one_that_comes_when_all_is_read_says_so_again_and_writes_no_account(three: Reading) -> None:
+    mark, later = await three.mark(), Reading(three.store)
     await later.open(4, position(3, FIRST_DAY))
-    assert await later.source.open() == []
-    assert (await later.mark()).is_complete
+    opening = await later.source.open()
+    assert [(batch.mark, batch.rulebooks) for batch in opening] == [(mark, {JUDGE.version: f"text of {JUDGE.version}"})]
+    assert not any(batch.accounts for batch in opening)
+
+
+async def test_of_a_store_that_was_flushed_between_the_opening_and_the_first_account_the_rulebook_is_not_lost() -> None:
+    reading = Reading()
+    await reading.open(4, position(3, FIRST_DAY))
+    await reading.store.clear()
+    await reading.read(rows("a", "b"))
+    assert await reading.store.marks() == {}
+    await reading.read([*rows("c", start=2), position(3, FIRST_DAY)])
+    assert (await reading.mark()).is_complete
+    assert await reading.store.rulebook(JUDGE.version) == f"text of {JUDGE.version}"
 
 
 async def test_many_accounts_are_cut_into_batches_and_the_mark_comes_with_the_last() -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from streams.profiles.memory import MemoryStore
-from streams.profiles.store import Mark, StoreUnavailable
+from streams.profiles.store import Batch, Mark, StoreUnavailable
 from tests.streams.api.conftest import Client
-from tests.streams.served import Told
+from tests.streams.histories import RULEBOOK
+from tests.streams.served import READER, Told
 
 
 class Marked(MemoryStore):
@@ -22,9 +23,9 @@ class Away(MemoryStore):
         raise StoreUnavailable("Redis at 127.0.0.1:6379: refused")
 
 
-DONE = Mark(rule_day=20_000, rulebook="r", refreshed=(20_000, "r"), is_complete=True)
-BEHIND = Mark(rule_day=19_999, rulebook="r", refreshed=(19_999, "r"), is_complete=False)
-STALE = Mark(rule_day=20_000, rulebook="r", refreshed=(19_999, "r"), is_complete=True)
+DONE = Mark(rule_day=20_000, rulebook="r", refreshed=(20_000, "r"), is_complete=True, partitions=2)
+BEHIND = Mark(rule_day=19_999, rulebook="r", refreshed=(19_999, "r"), is_complete=False, partitions=2)
+STALE = Mark(rule_day=20_000, rulebook="r", refreshed=(19_999, "r"), is_complete=True, partitions=2)
 
 
 async def test_a_server_that_can_answer_is_ready(client: Client) -> None:
@@ -60,6 +61,16 @@ async def test_profiles_that_are_being_rebuilt_are_told_and_what_there_is_is_ans
     assert answer.status_code == 200
     profiles = answer.json()["profiles"]
     assert profiles == {"well": False, "says": "1 of 2 partitions are being rebuilt, as of 2024-10-03 to 2024-10-04"}
+
+
+async def test_partitions_that_nobody_has_told_of_are_missing_wherever_it_is_said_whether_all_is_there(client: Client) -> None:
+    store = Marked(DONE)
+    await store.take([Batch(source="accounts-changelog/0", start=0, stop=1, rulebooks={"r": RULEBOOK.canonical()})])
+    async with client(READER, store=store) as api:
+        profiles = (await api.get("/health/ready")).json()["profiles"]
+        answers = [(await api.get(f"/api/v1/{path}")).json() for path in ("overview", "accounts")]
+    assert profiles == {"well": False, "says": "1 of 2 partitions are there, as of 2024-10-04: does a projector run for the others?"}
+    assert [answer["is_complete"] for answer in answers] == [False, False]
 
 
 async def test_profiles_of_an_earlier_day_are_told(client: Client) -> None:
