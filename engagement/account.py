@@ -323,12 +323,12 @@ def decode(stored: bytes) -> Row:
     return Row(state=_decode(memoryview(stored)[_HEADER.size :]), applied=applied, due=due, size=len(stored))
 
 
-def header(stored: bytes) -> tuple[int, int]:
-    """(last applied log offset, due day) without decoding the body. Raises `Refused` for an unknown format."""
+def header(stored: bytes, place: str = "accounts-changelog") -> tuple[int, int]:
+    """(last applied log offset, due day) without decoding the body. Raises `Refused` for an unknown format, which names ``place``."""
     if len(stored) < _HEADER.size or stored[0] != FORMAT:
         found = stored[0] if stored else "nothing"
-        remedy = "run the version that wrote it, or rebuild by a replay"
-        raise Refused(f"accounts-changelog: a row has format {found}, this version reads {FORMAT}; {remedy}")
+        remedy = "run the version that wrote it, or, if somebody else wrote it, restore the topic from a backup or rebuild by a replay"
+        raise Refused(f"{place}: a row has format {found}, this version reads {FORMAT}; {remedy}")
     _, applied, due = _HEADER.unpack_from(stored)
     return applied, due
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from time import monotonic
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from engagement.machine import Record
@@ -70,8 +70,9 @@ class Projector:
         self._committed: dict[TopicPartition, int] = {}
         self._said_foreign: set[str] = set()
         self._ends_of: AIOKafkaConsumer | None = None
-        self.store_outage = Outage("the store of profiles")
-        self.kafka_outage = Outage("Kafka")
+        self.store_outage = Outage("the store of profiles does not answer", "the store of profiles answers again")
+        self.kafka_outage = Outage("Kafka does not answer", "Kafka answers again")
+        self.topics_outage = Outage(f"Kafka lacks topics that `{environment.create_command}` makes", "Kafka has all topics again")
         metrics.expected.set(partitions)
 
     async def run(self) -> None:
@@ -85,7 +86,11 @@ class Projector:
             except (KafkaError, OSError) as error:
                 if not _may_pass(error):
                     raise
-                await asyncio.sleep(self.kafka_outage.failed(error))
+                if isinstance(error, UnknownTopicOrPartitionError):
+                    self.kafka_outage.over()  # it has answered
+                    await asyncio.sleep(self.topics_outage.failed(error))
+                else:
+                    await asyncio.sleep(self.kafka_outage.failed(error))
             finally:
                 self._ends_of, self._assigned = None, 0
                 self._close()
@@ -93,9 +98,13 @@ class Projector:
     @property
     def complaint(self) -> str | None:
         """Why the store is not being kept up to date; None where it is."""
-        for who, outage in (("the store", self.store_outage), ("Kafka", self.kafka_outage)):
+        for what, outage in (
+            ("the store has not answered", self.store_outage),
+            ("Kafka has not answered", self.kafka_outage),
+            ("topics of the environment have been missing", self.topics_outage),
+        ):
             if outage.seconds:
-                return f"{who} has not answered for {outage.seconds:.0f} s"
+                return f"{what} for {outage.seconds:.0f} s"
         return None if self._is_open else "sources are not opened yet"
 
     async def observe(self) -> None:
@@ -164,16 +173,19 @@ class Projector:
             if self._is_open:
                 await self._project(consumer, fetched)
                 await self._refresh()
-            self.store_outage.over()
             await asyncio.sleep(0)  # a store in memory waits for nothing, and others in the process want a turn
         except StoreUnavailable as error:
             self._close()
+            self.kafka_outage.over()  # both consumers have started
             await asyncio.sleep(self.store_outage.failed(error))
         except Displaced as displaced:
             log.info("%s: opening all sources anew", displaced)
             self._close()
         except IllegalStateError:
             self._close()  # partitions were dealt out anew meanwhile
+        except (KafkaTimeoutError, TimeoutError):
+            self._see_topics(consumer)
+            raise
 
     def dealt(self) -> None:
         """The group deals out partitions."""
@@ -188,18 +200,44 @@ class Projector:
         assigned, dealt = consumer.assignment(), self._dealt
         if self._shares and not dealt:
             return  # not a member yet
+        if self._shares:  # else what is assigned stays, and who asks for it waits
+            self._see_topics(consumer)
         self._assigned = sum(self._environment.short(partition.topic) == ACCOUNTS for partition in assigned)
-        sources = await open_sources(
-            self._store, beside, assigned, connection=self._connection, environment=self._environment, partitions=self._partitions
-        )
-        self.store_outage.over()
+        places, marks = await self._store.places(), await self._store.marks()
+        try:
+            opened = await open_sources(
+                beside,
+                assigned,
+                places=places,
+                marks=marks,
+                connection=self._connection,
+                environment=self._environment,
+                partitions=self._partitions,
+            )
+        except (KafkaError, OSError):
+            self.store_outage.over()  # it has answered
+            raise
         self.kafka_outage.over()
-        if sources is None or dealt != self._dealt:
+        self.topics_outage.over()
+        if opened is None:
+            await self._store.clear()
+            return
+        sources, batches = opened
+        await self._store.take(batches)
+        self.store_outage.over()  # not before: one that is full answers, and takes nothing
+        if dealt != self._dealt:
             return
         for partition, source in sources.items():  # and no await from here on
             consumer.seek(partition, source.begins)
         self._sources, self._is_open, self._looked = sources, True, monotonic()
         self._metrics.reopened.inc()
+
+    def _see_topics(self, consumer: AIOKafkaConsumer) -> None:
+        """Raise UnknownTopicOrPartitionError where Kafka, by what it last said, has not all of them."""
+        topics = [self._environment.topic(short) for short in SOURCES]
+        gone = [topic for topic in topics if consumer.partitions_for_topic(topic) is None]
+        if gone:
+            raise UnknownTopicOrPartitionError(", ".join(gone))
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         """See whether all stand where they stood, and tell the group."""
@@ -215,7 +253,7 @@ class Projector:
             if ends[partition] < source.place:
                 raise Displaced(source.name, ends[partition])
         read = {partition: source.place for partition, source in sources.items()}
-        if self._shares and read != self._committed:
+        if self._shares and read and read != self._committed:
             try:
                 await consumer.commit({partition: OffsetAndMetadata(place, "") for partition, place in read.items()})
             except CommitFailedError:

@@ -30,7 +30,7 @@ def newest_rows(records: Sequence[Record]) -> Read:
     """Leave of each account's rows the newest only, and everything else out.
 
     Without transactions the row of a worker that did not know that it was replaced may stand behind a newer one. Raises `Refused` for a row
-    of an unknown format.
+    of an unknown format, and says which it is.
     """
     newest: dict[bytes, Record] = {}
     foreign = 0
@@ -41,6 +41,8 @@ def newest_rows(records: Sequence[Record]) -> Read:
         if not key or not key.isascii() or key.startswith(b"__"):
             foreign += 1
             continue
+        if value is not None:
+            header(value, f"{record.topic}/{record.partition} offset {record.offset}, key {key!r}")
         held = newest.get(key)
         if held is None or held.value is None or value is None or header(value)[0] >= header(held.value)[0]:
             newest.pop(key, None)

@@ -113,7 +113,10 @@ class Accounts(Source):
         born: int | None,
         find_rulebook: FindRulebook,
     ) -> None:
-        """``partitions``: how many the environment has. ``kept``: the store's mark. ``position``: the newest in the topic. ``born``: when its first record came, in ms."""
+        """``partitions``: how many the environment has. ``kept``: the store's mark. ``position``: the newest in the topic.
+
+        ``born``: when its first record came, in ms.
+        """
         super().__init__(partition, place=place, first=first, end=end)
         self._find_rulebook = find_rulebook
         self._position = position

@@ -95,6 +95,7 @@ def _profiles(marks: Mapping[int, Mark]) -> Part:
 async def _kafka(serving: Serving) -> Part:
     if serving.updates is None:
         return Part(well=False, says="this server has none: it only reads")
-    if await serving.updates.is_well():
+    complaint = await serving.updates.complaint()
+    if complaint is None:
         return Part(well=True, says="takes updates")
-    return Part(well=False, says="does not answer: nothing can be written now")
+    return Part(well=False, says=f"{complaint}: nothing can be written now")

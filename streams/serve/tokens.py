@@ -20,6 +20,7 @@ PLACE = "MQA_API_TOKENS"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _TOKEN = re.compile(r"[\x21-\x7e]{16,512}")
+_REMEDY = "`mqa serve token NAME --scopes read,write` prints one"
 
 
 class Caller(NamedTuple):
@@ -58,26 +59,35 @@ class Tokens:
 
 
 def new_token(name: str, scopes: Sequence[str]) -> tuple[str, str]:
-    """Make one: the token itself, and its line for the file."""
+    """Make one: the token itself, and its line for the file. Raises `Refused` for a name or a scope that is none."""
+    said = ",".join(scopes)
+    _check_name(name, f"NAME = {name!r}")
+    _read_scopes(said, "--scopes")
     token = token_urlsafe(32)
-    line = f"{name} {','.join(scopes)} sha256:{sha256(token.encode()).hexdigest()}"
-    Tokens(line)  # refuses a name or a scope that is none
-    return token, line
+    return token, f"{name} {said} sha256:{sha256(token.encode()).hexdigest()}"
 
 
 def _read(line: str, place: str) -> tuple[bytes, Caller]:
-    remedy = "`mqa serve token NAME --scopes read,write` prints one"
     parts = line.split()
     if len(parts) != 3:  # noqa: PLR2004 - the three that are named
-        raise Refused(f"{place}: has {len(parts)} words; write name, scopes and token with spaces between, {remedy}")
+        raise Refused(f"{place}: has {len(parts)} words; write name, scopes and token with spaces between, {_REMEDY}")
     name, said, token = parts
-    scopes = frozenset(scope for scope in SCOPES if scope in said.split(","))
-    if not _NAME.fullmatch(name):
-        raise Refused(f"{place}: its name must be 1 to 64 letters, digits, '.', '_' and '-'; {remedy}")
-    if len(scopes) != len(said.split(",")):
-        raise Refused(f"{place}: scopes = {said!r}: must be some of {', '.join(SCOPES)}, with commas between; {remedy}")
+    _check_name(name, place)
+    scopes = _read_scopes(said, place)
     if _HASH.fullmatch(token):
         return bytes.fromhex(token.removeprefix("sha256:")), Caller(name, scopes)
     if not _TOKEN.fullmatch(token):
-        raise Refused(f"{place}: its token must be sha256: and 64 hex digits, or 16 to 512 visible ASCII characters; {remedy}")
+        raise Refused(f"{place}: its token must be sha256: and 64 hex digits, or 16 to 512 visible ASCII characters; {_REMEDY}")
     return sha256(token.encode()).digest(), Caller(name, scopes)
+
+
+def _check_name(name: str, place: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise Refused(f"{place}: its name must be 1 to 64 letters, digits, '.', '_' and '-'; {_REMEDY}")
+
+
+def _read_scopes(said: str, place: str) -> frozenset[Scope]:
+    scopes = frozenset(scope for scope in SCOPES if scope in said.split(","))
+    if len(scopes) != len(said.split(",")):
+        raise Refused(f"{place}: scopes = {said!r}: must be some of {', '.join(SCOPES)}, with commas between; {_REMEDY}")
+    return scopes

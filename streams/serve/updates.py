@@ -22,7 +22,7 @@ log = logging.getLogger("mqa.serve")
 
 ANSWER_SECONDS = 5.0
 LOOK_SECONDS = 5.0
-"""How long it is believed whether Kafka is there."""
+"""How long it is believed whether Kafka, and the topic, is there."""
 
 
 class Sent(NamedTuple):
@@ -45,8 +45,8 @@ class UpdateSink(Protocol):
     async def send(self, update: AccountUpdate) -> Sent:
         """Append one; returns once all replicas have it. Raises `Refusal` (503) where that is not known: it may lie there all the same."""
 
-    async def is_well(self) -> bool:
-        """Whether Kafka takes updates now."""
+    async def complaint(self) -> str | None:
+        """Why Kafka takes no updates now; None where it does."""
 
 
 class KafkaUpdates:
@@ -59,7 +59,7 @@ class KafkaUpdates:
         self._topic = environment.topic(Family.ACCOUNT_UPDATES)
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
-        self._well = Remembered(self._look, LOOK_SECONDS)
+        self._complaint = Remembered(self._look, LOOK_SECONDS)
 
     async def now(self, rule_day: int) -> int:
         """See `UpdateSink`. By a played clock it is the day that was played last."""
@@ -85,17 +85,18 @@ class KafkaUpdates:
             raise unavailable(f"Kafka did not say that it has it ({error!r}), and may have it all the same") from None
         return Sent(placed.topic, placed.partition, placed.offset)
 
-    async def is_well(self) -> bool:
+    async def complaint(self) -> str | None:
         """See `UpdateSink`."""
-        return await self._well()
+        return await self._complaint()
 
-    async def _look(self) -> bool:
+    async def _look(self) -> str | None:
         try:
             async with asyncio.timeout(ANSWER_SECONDS / 2):
                 producer = await self._started()
-                return bool(await producer.client.force_metadata_update())
+                seen = await producer.client.fetch_all_metadata()  # to ask for one topic might make it
         except (KafkaError, OSError, TimeoutError):
-            return False
+            return "does not answer"
+        return None if self._topic in seen.topics() else f"has no topic {self._topic}, which `{self._environment.create_command}` makes"
 
     async def aclose(self) -> None:
         """Let go of the connection; the next update opens another."""

@@ -53,8 +53,8 @@ class Told:
         self.updates.append(update)
         return Sent("account-updates", 0, len(self.updates) - 1)
 
-    async def is_well(self) -> bool:
-        return self.well
+    async def complaint(self) -> str | None:
+        return None if self.well else "does not answer"
 
 
 @dataclass

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 from aiokafka.structs import TopicPartition
 
 from engagement.days import iso_day
@@ -223,6 +224,65 @@ async def test_a_store_that_does_not_answer_is_waited_for_and_told_of_once(
         "the store of profiles does not answer (nobody is there): waiting for it"
     ]
     assert sum("answers again" in line for line in said) == 1
+
+
+class Away:
+    """A consumer whose broker went away; ``partitions`` of each topic were there when it was last seen."""
+
+    def __init__(self, error: KafkaError, partitions: set[int] | None) -> None:
+        self._error, self._partitions = error, partitions
+
+    def partitions_for_topic(self, _: str) -> set[int] | None:
+        return self._partitions
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset()
+
+    async def beginning_offsets(self, _: object) -> object:
+        raise self._error
+
+
+async def test_a_kafka_that_is_away_when_the_store_is_back_is_not_taken_for_the_store() -> None:
+    nowhere = Connection(bootstrap="127.0.0.1:1")
+    projector = Projector(nowhere, Environment("test-"), MemoryStore(), ProjectorMetrics(), partitions=PARTITIONS, shares=False)
+    projector.store_outage.failed(StoreUnavailable("nobody is there"))
+    away = Away(KafkaConnectionError(), {0})
+    with pytest.raises(KafkaConnectionError):
+        await projector._open(away, away)  # no broker goes away just between the store's answer and its own
+    assert projector.store_outage.seconds == 0
+
+
+async def test_one_in_no_group_tells_topics_that_are_gone_from_a_kafka_that_is_away() -> None:
+    nowhere = Connection(bootstrap="127.0.0.1:1")
+    projector = Projector(nowhere, Environment("test-"), MemoryStore(), ProjectorMetrics(), partitions=PARTITIONS, shares=False)
+    late = KafkaTimeoutError()
+    with pytest.raises(KafkaTimeoutError):
+        await projector._round(Away(late, {0}), Away(late, {0}))  # a real one takes 40 s to say it
+    with pytest.raises(UnknownTopicOrPartitionError, match="test-accounts-changelog, test-tier-changes, test-contacts"):
+        await projector._round(Away(late, None), Away(late, None))
+
+
+async def test_topics_that_are_gone_are_told_of_once_with_what_to_do_and_followed_when_they_are_back(
+    kafka: Connection, prefix: str, simulated: tuple[Rows, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    environment, (rows, day), store = Environment(prefix), simulated, MemoryStore()
+    await new_filled(kafka, environment, rows, day)
+    async with projecting(kafka, environment, store, shares=True) as (projector, _), kafka.admin() as admin:
+        await until_projected(kafka, environment, store)
+        async with asyncio.timeout(PATIENCE):
+            while not await admin.list_consumer_group_offsets(f"{prefix}mqa-projector"):  # noqa: ASYNC110 - a broker tells nobody
+                await asyncio.sleep(0.05)
+        await delete_environment(kafka, environment)
+        async with asyncio.timeout(PATIENCE):
+            while "topics of the environment have been missing for" not in (projector.complaint or ""):  # noqa: ASYNC110 - nobody tells when
+                await asyncio.sleep(0.05)
+        await new_filled(kafka, environment, rows, FIRST_DAY)
+        held = await until_projected(kafka, environment, store)
+        assert differences(held, await expected(kafka, environment)) == []
+        assert projector.complaint is None
+    said = [record.getMessage() for record in caplog.records if record.name == "mqa.projector"]
+    assert sum(f"Kafka lacks topics that `mqa topics create --prefix {prefix}` makes" in line for line in said) == 1
+    assert sum("Kafka has all topics again" in line for line in said) == 1
 
 
 class Held(MemoryStore):

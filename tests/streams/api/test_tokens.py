@@ -45,6 +45,20 @@ def test_a_line_that_is_none_is_refused_by_number_and_without_its_token(line: st
     assert line.rsplit(maxsplit=1)[-1] not in str(refusal.value).partition("; ")[0]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["a b"], "NAME = 'a b': its name must be 1 to 64 letters, digits"),
+        (["x", "--scopes", ""], "--scopes: scopes = '': must be some of read, write, people"),
+        (["x", "--scopes", "read, write"], "--scopes: scopes = 'read, write': must be some of read, write, people"),
+    ],
+)
+def test_mqa_serve_token_refuses_what_it_was_given_by_its_name(arguments: list[str], says: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        CliRunner().invoke(serve, ["token", *arguments], catch_exceptions=False)
+    assert str(refusal.value).startswith(says)
+
+
 def test_mqa_serve_token_prints_the_token_once_and_a_line_that_lets_it_in() -> None:
     outcome = CliRunner().invoke(serve, ["token", "alice", "--scopes", "read,people"], catch_exceptions=False)
     token = outcome.stderr.rpartition(" ")[2].strip()
