@@ -40,7 +40,7 @@ from tests.redis_servers import free_port, redis_server
 
 PARTITIONS = 4
 SIGNALS = "intent-signals"
-MARKED = 20
+MARKED = 100
 """Every so many events is a demo request of an account that nobody heard of: an MQA at once."""
 
 TICK = 0.02
