@@ -98,7 +98,7 @@ async def processor_seconds(projectors: Sequence[ProjectorProcess], redis: Redis
 
 def seconds_of(projector: ProjectorProcess) -> float:
     """On Linux."""
-    user, system = Path(f"/proc/{projector.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
+    user, system = Path(f"/proc/{projector._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 

@@ -105,7 +105,7 @@ def lived(kafka: Connection, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         compared = Live(kafka=kafka, environment=stage.environment).compared()
         asyncio.run(spoil(stage))
         four = project("four")
-        refused = (four.process.wait(60), four.said())
+        refused = (four.wait(60), four.said())
         yield Lived(compared, moments, away, two_said, two.said(), refused, panels)
 
 

@@ -1,7 +1,6 @@
 """Senders of webhooks as processes, and the topics that they read."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -30,6 +29,7 @@ from streams.webhooks.metrics import SubscriptionMetrics, WebhookMetrics
 from streams.webhooks.signature import read_signer
 from streams.webhooks.subscriber import Subscriber, group_of, make_consumer
 from streams.webhooks.undelivered import Undelivered
+from tests.redis_servers import free_port
 from tests.streams.metrics_story import Samples
 from tests.streams.webhook_receivers import encoded
 
@@ -43,9 +43,7 @@ class Sender:
     """One ``mqa webhooks run``."""
 
     def __init__(self, kafka: Connection, environment: Environment, file: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         where = ["--file", str(file), "--prefix", environment.prefix, "--bootstrap", kafka.bootstrap, "--port", str(self.port)]
         self._log = file.with_suffix(".log")
         with self._log.open("ab") as log:
