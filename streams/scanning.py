@@ -1,6 +1,7 @@
-"""What the commands share that look through a whole topic, and show what lies in it as it was sent."""
+"""What the commands share that look through a whole topic: where a record lies, and how it is shown as it was sent."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 from aiokafka.structs import TopicPartition
@@ -15,6 +16,16 @@ from streams.topics import Environment
 
 _LARGEST_INDENTED = 100_000
 """Bytes. What is nested deep takes a thousand times as much when it is indented."""
+
+
+class Place(NamedTuple):
+    """Where a record lies in its topic."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}/{self.offset}"
 
 
 async def scan(connection: Connection, environment: Environment, short: str, partitions: int, take: Callable[[list[Record]], None]) -> None:

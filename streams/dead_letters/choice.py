@@ -8,7 +8,8 @@ from engagement.days import iso_instant
 from engagement.dead_letters import why_not
 from engagement.errors import Refused
 from engagement.written import printable
-from streams.dead_letters.letters import Letters, Place, Sort, Wanted
+from streams.dead_letters.letters import Letters, Sort, Wanted, full
+from streams.scanning import Place
 from streams.topics import Environment
 
 
@@ -46,7 +47,7 @@ def _refuse_places(places: frozenset[Place], letters: Letters, environment: Envi
         raise no_letter(place, environment)
     for place in sorted(places & letters.retried.keys()):
         msg = (
-            f"{place.full(environment)}: was sent again {iso_instant(letters.retried[place])}; where it was dead once more, that is "
+            f"{full(place, environment)}: was sent again {iso_instant(letters.retried[place])}; where it was dead once more, that is "
             f"another letter: see `mqa dead-letters list{environment.option}`"
         )
         raise Refused(msg)
@@ -55,7 +56,7 @@ def _refuse_places(places: frozenset[Place], letters: Letters, environment: Envi
 def no_letter(place: Place, environment: Environment) -> Refused:
     """Say that no letter lies at a place that somebody named."""
     return Refused(
-        f"{place.full(environment)}: no dead letter lies there (any more); `mqa dead-letters list{environment.option}` shows them"
+        f"{full(place, environment)}: no dead letter lies there (any more); `mqa dead-letters list{environment.option}` shows them"
     )
 
 

@@ -11,7 +11,7 @@ from engagement.errors import Refused
 from engagement.machine import Record
 from engagement.written import printable
 from streams.connection import Connection
-from streams.scanning import scan
+from streams.scanning import Place, scan
 from streams.topics import Environment
 
 _PLACE = re.compile(r"((?P<topic>[^/]+)/)?(?P<partition>[0-9]{1,9})/(?P<offset>[0-9]{1,18})")
@@ -20,15 +20,9 @@ Sort = tuple[str, str]
 """Reason, and the short name of the topic that the original came in on."""
 
 
-class Place(NamedTuple):
-    """Where a letter lies in its topic."""
-
-    partition: int
-    offset: int
-
-    def full(self, environment: Environment) -> str:
-        """As `read_place` reads it: ``demo-dead-letters/3/17``."""
-        return f"{environment.topic(DEAD_LETTERS)}/{self.partition}/{self.offset}"
+def full(place: Place, environment: Environment) -> str:
+    """Spell where a letter lies as `read_place` reads it: ``demo-dead-letters/3/17``."""
+    return f"{environment.topic(DEAD_LETTERS)}/{place}"
 
 
 def read_place(text: str, environment: Environment) -> Place:
@@ -36,7 +30,7 @@ def read_place(text: str, environment: Environment) -> Place:
     said = _PLACE.fullmatch(text)
     if said is not None and said["topic"] in {None, environment.topic(DEAD_LETTERS)}:
         return Place(int(said["partition"]), int(said["offset"]))
-    example = Place(3, 17).full(environment)
+    example = full(Place(3, 17), environment)
     raise Refused(f"PLACE: {printable(text, 80)!r} is where no dead letter lies; write it as `mqa dead-letters list` does, like {example}")
 
 

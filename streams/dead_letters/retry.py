@@ -19,11 +19,12 @@ from engagement.records import Genesis
 from streams.clocks import clock_of
 from streams.connection import Connection
 from streams.days import last_day_of
-from streams.dead_letters.letters import Letters, Place, Wanted
+from streams.dead_letters.letters import Letters, Wanted
 from streams.delivery import Delivery, delivery_of
 from streams.history.progress import day_line
 from streams.identity import partition_of
 from streams.reading import read_to_end, reader
+from streams.scanning import Place
 from streams.topics import Environment
 from streams.transaction import Ambiguous, Fenced, Row
 

@@ -9,7 +9,7 @@ from engagement.days import EARLIEST, LATEST, iso_instant
 from engagement.explain.wording import several
 from engagement.written import printable
 from streams.dead_letters.choice import Choice, hopeless_lines
-from streams.dead_letters.letters import Found, Letters, Sort
+from streams.dead_letters.letters import Found, Letters, Sort, full
 from streams.scanning import original_lines
 from streams.topics import Environment
 
@@ -22,7 +22,7 @@ def listed(letters: Letters, environment: Environment) -> Iterator[str]:
         (
             _received(each),
             f"{printable(each.letter.reason, _LONGEST_DETAIL)}{' (retried)' if each.place in letters.retried else ''}",
-            each.place.full(environment),
+            full(each.place, environment),
             printable(each.letter.source[0], _LONGEST_DETAIL),
             printable(each.letter.detail, _LONGEST_DETAIL),
         )
@@ -55,7 +55,7 @@ def shown(found: Found, original: bytes | None, retried_at: int | None, environm
     """Everything of one letter."""
     letter = found.letter
     topic, partition, offset = letter.source
-    yield f"place      {found.place.full(environment)}"
+    yield f"place      {full(found.place, environment)}"
     yield f"reason     {printable(letter.reason, maxsize)}"
     yield f"detail     {printable(letter.detail, maxsize)}"
     yield f"source     {printable(environment.topic(topic), maxsize)}/{partition}/{offset}"
@@ -76,7 +76,7 @@ def fields(found: Found, retried_at: int | None, environment: Environment) -> di
     """Give what is known of one letter but its original, in JSON's types."""
     letter = found.letter
     return {
-        "place": found.place.full(environment),
+        "place": full(found.place, environment),
         "at": iso_instant(found.died_at),
         "reason": letter.reason,
         "detail": letter.detail,

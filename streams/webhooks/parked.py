@@ -13,6 +13,7 @@ from aiokafka.structs import TopicPartition
 from engagement.errors import Refused
 from engagement.machine import Headers, Record
 from engagement.written import printable
+from streams.scanning import Place
 from streams.topics import WEBHOOKS_PARKED, Environment
 from streams.transaction import send
 from streams.webhooks.attempt import Answer
@@ -20,16 +21,6 @@ from streams.webhooks.lanes import Delivery
 from streams.webhooks.message import Message
 
 _DELIVERED = "delivered"  # offset of the record that a note is about
-
-
-class Place(NamedTuple):
-    """Where one lies in its topic."""
-
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.partition}/{self.offset}"
 
 
 def read_place(text: str) -> Place:

@@ -19,12 +19,13 @@ from engagement.rulebook import load_rulebook
 from streams.activation import activate_rulebook
 from streams.connection import Connection
 from streams.dead_letters.command import dead_letters
-from streams.dead_letters.letters import Place, read_place
+from streams.dead_letters.letters import read_place
 from streams.genesis import create_environment, read_genesis
 from streams.history.arrivals import Arrival
 from streams.history.player import open_player
 from streams.identity import partition_of
 from streams.reading import read_to_end, reader
+from streams.scanning import Place
 from streams.topics import Environment
 from tests.streams.histories import FIRST_DAY, PARTITIONS
 from tests.streams.live_runs import Live, working

@@ -14,12 +14,13 @@ from engagement.machine import PlainRecord, Record
 from engagement.records import GENESIS_KEY
 from streams.connection import Connection
 from streams.dead_letters.command import dead_letters
-from streams.dead_letters.letters import Place, Wanted, find_letters
+from streams.dead_letters.letters import Wanted, find_letters
 from streams.dead_letters.retry import MOST_IN_ONE, send_again
 from streams.delivery import delivery_of
 from streams.genesis import create_environment, read_genesis
 from streams.identity import partition_of
 from streams.reading import read_to_end, reader
+from streams.scanning import Place
 from streams.topics import Environment
 from streams.transaction import Row, send
 
