@@ -7,15 +7,15 @@ then was true on the day of the judgement, on which the account stayed. What is 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from engagement.days import day_of
 from engagement.records import Signal
 from engagement.scoring import Full
 
 
-@dataclass(slots=True, kw_only=True)
-class Headroom:
+class Headroom(msgspec.Struct, kw_only=True, gc=False):
     """What an account bears. Made by `judging.Judge.headroom`; each signal that it bears takes from it."""
 
     day: int  # of the judgement

@@ -11,6 +11,7 @@ from streams.connection import Connection
 from streams.genesis import read_genesis
 from streams.health import HealthServer, listen
 from streams.logs import log_level_option, start_log
+from streams.long_running import prepare
 from streams.profiles.metrics import ProjectorMetrics
 from streams.profiles.projector import Projector
 from streams.profiles.redis_store import RedisStore
@@ -46,6 +47,7 @@ def projector(*, prefix: str, bootstrap: str | None, port: int, host: str, sessi
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what is away is told once, by ourselves
     environment, connection, redis = Environment(prefix), Connection.find(bootstrap), find_redis()
     listening = None if port < 0 else listen(host, port)
+    prepare()
     asyncio.run(_run(connection, environment, RedisStore(redis, environment.prefix), listening, session_timeout))
 
 

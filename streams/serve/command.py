@@ -11,6 +11,7 @@ import click
 from streams.connection import Connection
 from streams.health import listen
 from streams.logs import log_level_option, start_log
+from streams.long_running import prepare
 from streams.redis_connection import find_redis
 from streams.secrets import read_secret
 from streams.serve.server import Asked, run
@@ -67,6 +68,7 @@ def serve(
         reports=reports,
         rate=rate,
     )
+    prepare()
     asyncio.run(run(asked))
 
 

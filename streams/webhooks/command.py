@@ -14,6 +14,7 @@ from streams.connection import Connection
 from streams.genesis import partitions_of
 from streams.health import listen
 from streams.logs import log_level_option, say_seldom, start_log
+from streams.long_running import prepare
 from streams.scanning import scan
 from streams.topics import TIER_CHANGES, WEBHOOKS_PARKED, Environment
 from streams.webhooks.attempt import open_target
@@ -86,6 +87,7 @@ def run(
             await partitions_of(connection, environment, short)
         await run_sender(connection, environment, signed, listening, session_seconds=session_timeout)
 
+    prepare()
     asyncio.run(deliver())
 
 

@@ -22,6 +22,7 @@ from streams.delivery import delivery_of
 from streams.genesis import read_genesis
 from streams.health import listen
 from streams.logs import log_level_option, say_seldom, start_log
+from streams.long_running import prepare
 from streams.networks.files import networks_option, read_networks
 from streams.networks.lookup import NO_NETWORKS
 from streams.people import agree_on_people, forgotten_after, still_needed
@@ -98,6 +99,7 @@ def worker(**options: Any) -> None:
     from streams.worker.private_names import check_private_names  # noqa: PLC0415 - as above
 
     check_private_names()
+    prepare()
     app = create_app(WorkerSettings(**settings))
     process = EngagementWorker(app, override_logging=False, redirect_stdouts=False, quiet=True)
     process.spinner = None
