@@ -25,7 +25,7 @@ from streams.worker.assignor import UnitId
 from streams.worker.clock import DayClock
 from streams.worker.metrics import Metrics
 from streams.worker.transport import Chunk
-from streams.worker.unit import Limits, Unit
+from streams.worker.unit import TELL_GROUP_SECONDS, Limits, Unit
 
 log = logging.getLogger("mqa.worker")
 
@@ -208,6 +208,7 @@ class Ownership:
             turns=self._turns,
             limits=self._limits,
             delivery=self._delivery,
+            tell_seconds=0.0 if self._make_clock is None else TELL_GROUP_SECONDS,  # who plays days asks after each
         )
         try:
             with self._metrics.restoring.track_inprogress():

@@ -6,7 +6,8 @@ Only after the commit does memory change, so whatever fails before leaves the st
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +42,11 @@ START_TIMEOUT = 40.0
 COMMIT_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 5.0
 IDLE_CHECK = 2.0
+TELL_GROUP_SECONDS = 0.5
+"""How seldom the group is told how far inputs are read: that takes two of a commit's five round trips, and no unit goes on from there."""
+
+SOON = 0.05
+"""How long that waits at least when nothing comes: a commit for what does come tells it on the way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +90,12 @@ class Unit:
         turns: asyncio.Semaphore,
         limits: "Limits",
         delivery: Delivery,
+        tell_seconds: float,
     ) -> None:
-        """Reaches for nothing yet. ``turns`` bounds how many units of the worker are in a transaction at once."""
+        """Reaches for nothing yet. ``turns`` bounds how many units of the worker are in a transaction at once.
+
+        ``tell_seconds``: how long the group may not know how far the inputs are read.
+        """
         self.identity, self.fold = identity, fold
         self.role, self.number = identity
         self.sources = [TopicPartition(topic, self.number) for topic in topics]
@@ -108,6 +118,8 @@ class Unit:
             TopicPartition, tuple[int, int]
         ] = {}  # (fetched to, position) of sources whose fetcher was ahead at the last look
         self._looked = asyncio.get_running_loop().time()
+        self._tell_seconds, self._told_at = tell_seconds, self._looked
+        self._told: dict[TopicPartition, int] = {}  # what the group was told last
         self._task: asyncio.Task[None] | None = None
 
     def __str__(self) -> str:
@@ -146,6 +158,7 @@ class Unit:
             self.fold.accept(step)  # before the commit for once: where that fails, so does the opening
         # The broker forgets what an empty group committed after a week; the clock asks the group how far intake has read.
         await self._commit(rows, self.positions())
+        self._has_told(self.positions())
         seconds = asyncio.get_running_loop().time() - began
         self._metrics.restore.labels(self.role, self.number).set(seconds)
         self._observe_state()
@@ -221,8 +234,9 @@ class Unit:
                 if asyncio.get_running_loop().time() - self._looked > IDLE_CHECK:
                     await self._look_around()
                 try:
-                    chunks = [await asyncio.wait_for(self._queue.get(), IDLE_CHECK)]
+                    chunks = [await asyncio.wait_for(self._queue.get(), self._patience())]
                 except TimeoutError:
+                    await self._tell()
                     continue
                 await self._gate.wait()
                 while not self._queue.empty():  # everything that waits goes into one transaction
@@ -250,11 +264,17 @@ class Unit:
             seen[source] = chunk.stop
         done = 0
         while self.positions() != seen:
-            async with self._turns:
-                await self._gate.wait()  # the last await before the lock: no transaction begins after a revocation
-                async with self._transaction:
-                    last = done + self._size >= len(records)
-                    done += await self._fold_and_commit(records[done : done + self._size], seen if last else {})
+            async with self._turn():
+                last = done + self._size >= len(records)
+                done += await self._fold_and_commit(records[done : done + self._size], seen if last else {})
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Let one transaction run."""
+        async with self._turns:
+            await self._gate.wait()  # the last await before the lock: no transaction begins after a revocation
+            async with self._transaction:
+                yield
 
     async def _fold_and_commit(self, records: Sequence[Record], seen: Mapping[TopicPartition, int]) -> int:
         began = asyncio.get_running_loop().time()
@@ -262,14 +282,33 @@ class Unit:
         self._adapt(max(step.consumed, len(step.changelog), len(step.outputs)), asyncio.get_running_loop().time() - began)
         self._check_dead_letters(step, records)
         began = asyncio.get_running_loop().time()
-        offsets = {TopicPartition(topic, self.number): offset for topic, offset in step.positions.items()}
+        is_to_tell = asyncio.get_running_loop().time() >= self._told_at + self._tell_seconds
+        told = {source: step.positions.get(source.topic, 0) for source in self.sources} if is_to_tell else {}
         marks = self._landmarks | landmarks.landmarks(records[: step.consumed])
-        aborts = await self._commit(self._rows(step, marks), offsets)
+        aborts = await self._commit(self._rows(step, marks), told)
+        if told:
+            self._has_told(told)
         before = self.fold.position
         self.fold.accept(step)
         self._landmarks = marks
         self._observe(before.fates, step, asyncio.get_running_loop().time() - began, aborts)
         return step.consumed
+
+    def _patience(self) -> float:
+        """Seconds after which something is to be done though nothing came."""
+        if self._told == self.positions():
+            return IDLE_CHECK
+        return max(SOON, self._told_at + self._tell_seconds - asyncio.get_running_loop().time())
+
+    def _has_told(self, positions: dict[TopicPartition, int]) -> None:
+        self._told, self._told_at = positions, asyncio.get_running_loop().time()
+
+    async def _tell(self) -> None:
+        """Say how far the inputs are read, if the group does not know it yet."""
+        if self._told != self.positions():
+            async with self._turn():
+                await self._commit({}, self.positions())
+                self._has_told(self.positions())
 
     async def _commit(self, rows: Mapping[TopicPartition, Sequence[Row]], offsets: Mapping[TopicPartition, int]) -> int:
         return await asyncio.wait_for(self._delivery.commit(self._producer, rows, offsets, self._group), COMMIT_TIMEOUT)
