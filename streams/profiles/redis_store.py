@@ -44,10 +44,10 @@ from streams.profiles.store import (
 MOST_LOOKED_AT = 2_000
 """Accounts that are looked at for a page; where few of them meet all conditions it is short."""
 
-_WRITE, _FIND, _TEXT, _ACCOUNTS_OF, _CHANGES, _CLEAR = (
-    (files("streams.profiles") / f"{script}.lua").read_text() for script in ("write", "find", "text", "accounts_of", "changes", "clear")
+_WRITE, _FIND, _TEXT, _ACCOUNTS_OF, _CHANGES, _TIMELINE, _CLEAR = (
+    (files("streams.profiles") / f"{script}.lua").read_text()
+    for script in ("write", "find", "text", "accounts_of", "changes", "timeline", "clear")
 )
-_PIPELINED = 32  # batches that are sent before the first one's answer is read: some MB at most times
 _READ = 500  # accounts that are read at once
 
 
@@ -63,7 +63,7 @@ class RedisStore:
         self._find = client.register_script(_FIND)
         self._text = client.register_script(_TEXT)
         self._accounts_of = client.register_script(_ACCOUNTS_OF)
-        self._changes = client.register_script(_CHANGES)
+        self._timeline = client.register_script(_TIMELINE)
 
     async def places(self) -> Mapping[str, int]:
         kept = await self._answer(self._client.hgetall(self._at + "places"))
@@ -71,26 +71,26 @@ class RedisStore:
 
     async def take(self, batches: Sequence[Batch]) -> None:
         displaced = None
-        for begin in range(0, len(batches), _PIPELINED):
-            some = batches[begin : begin + _PIPELINED]
-            for batch, stands in zip(some, await self._write(map(packed_batch, some)), strict=True):
-                if stands is not None:
-                    displaced = displaced or Displaced(batch.source, stands)
+        for batch in batches:
+            stands = await self._write(packed_batch(batch))
+            if stands is not None:
+                displaced = displaced or Displaced(batch.source, stands)
         if displaced is not None:
             raise displaced
 
     async def refresh(self, partition: int, accounts: Sequence[Account], mark: Mark | None = None) -> None:
         for begin in range(0, len(accounts), MOST_OF_BATCH):
-            await self._write([packed_refreshment(partition, accounts[begin : begin + MOST_OF_BATCH], None)])
+            await self._write(packed_refreshment(partition, accounts[begin : begin + MOST_OF_BATCH], None))
         if mark is not None:
-            await self._write([packed_refreshment(partition, (), mark)])
+            await self._write(packed_refreshment(partition, (), mark))
 
-    async def _write(self, packed: Iterable[bytes]) -> list[int | None]:
-        """Have each written by the script, which goes with it: so it is there whatever happened to the server."""
-        pipeline = self._client.pipeline(transaction=False)
-        for each in packed:
-            pipeline.eval(_WRITE, 1, self._at, each)
-        return await self._answers(pipeline)
+    async def _write(self, packed: bytes) -> int | None:
+        """Have it written by the script, which goes with it: so it is there whatever happened to the server.
+
+        One at a time: Redis answers nobody while it takes what one client has sent, which for fifty accounts is some milliseconds.
+        """
+        stands: int | None = await self._answer(self._client.eval(_WRITE, 1, self._at, packed))
+        return stands
 
     async def accounts_of(self, partition: int, after: str, limit: int) -> Sequence[Account]:
         kept = await self._answer(self._accounts_of([self._at], [partition, after, limit]))
@@ -142,14 +142,13 @@ class RedisStore:
         return (read_listed(profile, change) for profile, change in zip(profiles, changes, strict=True) if profile is not None)
 
     async def timeline(self, account: str) -> Sequence[Change]:
-        ids = await self._answer(self._client.lrange(self._at + "timeline:" + account, 0, -1))
-        bodies = await self._answer(self._client.hmget(self._at + "bodies", ids)) if ids else []
+        ids, bodies = await self._answer(self._timeline([self._at], [account]))
         return tuple(read_change(each, body) for each, body in zip(ids, bodies, strict=True) if body is not None)
 
     async def changes(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[Change]]:
         pipeline = self._client.pipeline(transaction=False)
         for partition, start in after.items():
-            await self._changes([self._at], [partition, start, limit], client=pipeline)
+            pipeline.eval(_CHANGES, 1, self._at, partition, start, limit)  # a registered script would first be asked for, each time
         answers = await self._answers(pipeline) if after else []
         return {partition: tuple(map(read_change, *answer)) for partition, answer in zip(after, answers, strict=True)}
 

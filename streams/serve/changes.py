@@ -3,7 +3,6 @@
 A cursor says for each partition from which offset on to read. It means the same after the store was flushed and rebuilt.
 """
 
-import asyncio
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,7 +96,7 @@ async def tier_changes(request: Request, serving: Served, wanted: Annotated[Chan
     """List tier changes since a position. There is always a `next`: keep it, and ask again from there."""
     if wanted.after is not None and wanted.last is not None:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"last = {wanted.last}: says where to begin, as after does; give one of the two")
-    places, first = await asyncio.gather(_places(serving), serving.store.first_changes())
+    places, first = await _places(serving), await serving.first_changes()
     await serving.is_complete()  # where the store knows nothing, that is no answer
     said: Position = {}
     if wanted.after is None:
@@ -137,6 +136,8 @@ async def _last(serving: Serving, wanted: ChangesWanted, last: int, first: Posit
     before = MOST_LOOKED_AT // max(1, len(first)) if wanted.is_filtered else 2 * last + 20  # a transaction's marker takes an offset too
     start = {number: max(offset, places.get(number, 0) - before) for number, offset in first.items()}
     fetched = await serving.store.changes(start, MOST_LOOKED_AT)
+    if not wanted.is_filtered:
+        fetched = {number: changes[-last:] for number, changes in fetched.items()}
     found: list[Change] = []
     position = {number: max(offset, places.get(number, 0)) for number, offset in start.items()}
     for partition, glimpse, change in _in_order(fetched, MOST_LOOKED_AT):
@@ -174,7 +175,7 @@ def _next(number: int, changes: Iterator[Change]) -> tuple[str, int, Glimpse, Ch
 
 async def _places(serving: Serving) -> dict[int, int]:
     """Partition of ``tier-changes`` -> offset to which the store has it."""
-    places = await serving.store.places()
+    places = await serving.places()
     return {int(number): place for source, place in places.items() for topic, _, number in [source.partition("/")] if topic == TIER_CHANGES}
 
 

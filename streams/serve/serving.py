@@ -40,12 +40,14 @@ class Serving:
     observe: Callable[[], Awaitable[None]] | None = None  # sets gauges to what holds now, before they are read
     rulebooks: dict[str, str] = field(default_factory=dict, init=False)  # version -> text, as far as it was asked for
     marks: Remembered[Mapping[int, Mark]] = field(init=False)  # where each partition stood a moment ago
-    overview: Remembered[Overview] = field(init=False)  # likewise
+    overview: Remembered[Overview] = field(init=False)  # likewise, and the next
+    places: Remembered[Mapping[str, int]] = field(init=False)
+    first_changes: Remembered[Mapping[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing is asked yet."""
-        object.__setattr__(self, "marks", Remembered(self.store.marks, MOMENT_SECONDS))
-        object.__setattr__(self, "overview", Remembered(self.store.overview, MOMENT_SECONDS))
+        for what in ("marks", "overview", "places", "first_changes"):
+            object.__setattr__(self, what, Remembered(getattr(self.store, what), MOMENT_SECONDS))
 
     def caller(self, authorization: str | None) -> Caller | None:
         """Who asks, by the header; None for a token that nobody has."""
