@@ -1,6 +1,6 @@
 """How fast the API answers beside a worker at work, and what it costs the worker: on this machine, all processes on loopback.
 
-    python -m tests.streams.measure_serving --accounts 100000
+    python -m tests.streams.measure_serving --rounds 5
 
 Starts Kafka, Redis, a worker, a projector and `mqa serve`; makes so many accounts known; then feeds events at a steady rate, half of the
 time with requests to the API and half without, in turns. A worker's latency is from sending an event to reading the tier change that it
@@ -12,6 +12,7 @@ import asyncio
 import logging
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -21,11 +22,13 @@ from pathlib import Path
 from random import Random
 from statistics import quantiles
 from time import monotonic
+from typing import cast
 
 import aiohttp
 import click
+import confluent_kafka
 import msgspec
-from aiokafka import AIOKafkaProducer
+import uvloop
 from aiokafka.structs import TopicPartition
 
 from streams.broker.kafka import Kafka
@@ -53,47 +56,44 @@ class Feed:
 
     def __init__(self, connection: Connection, environment: Environment, accounts: int) -> None:
         self._connection, self._environment, self._accounts = connection, environment, accounts
+        self._producer = confluent_kafka.Producer({"bootstrap.servers": connection.bootstrap, "linger.ms": 5, "acks": "all"})
+        self._topic = environment.topic(SIGNALS)
         self._random, self._numbers = Random(1), count()
         self.sent: dict[str, float] = {}
         self.latencies: list[tuple[float, float]] = []  # (sent at, seconds)
 
-    def _event(self, account: str, kind: str) -> tuple[bytes, bytes, str]:
-        number = next(self._numbers)
-        event = {
-            "id": f"e-{number}",
-            "kind": kind,
-            "occurred_at": datetime.now(UTC).isoformat(),
-            "email": f"person{self._random.randrange(5)}@{account}",
-        }
-        return account.encode(), _encode(event), event["id"]
+    def _send(self, account: str, kind: str) -> str:
+        event = f"e-{next(self._numbers)}"
+        person = f"person{self._random.randrange(5)}@{account}"
+        value = _encode({"id": event, "kind": kind, "occurred_at": datetime.now(UTC).isoformat(), "email": person})
+        key = account.encode()
+        while True:
+            try:
+                self._producer.produce(self._topic, value, key, partition_of(key, PARTITIONS))
+            except BufferError:
+                self._producer.poll(TICK)
+            else:
+                return event
 
-    async def seed(self, producer: AIOKafkaProducer) -> None:
+    def seed(self) -> None:
         """Make all accounts known."""
-        waiting = []
         for number in range(self._accounts):
-            key, value, _ = self._event(f"account-{number}.com", "download")
-            waiting.append(await self._send(producer, key, value))
-        await asyncio.gather(*waiting)
+            self._send(f"account-{number}.com", "download")
+        self._producer.flush()
 
-    async def _send(self, producer: AIOKafkaProducer, key: bytes, value: bytes) -> asyncio.Future[object]:
-        topic, partition = self._environment.topic(SIGNALS), partition_of(key, PARTITIONS)
-        sending: asyncio.Future[object] = await producer.send(topic, value, key=key, partition=partition)
-        return sending
-
-    async def run(self, producer: AIOKafkaProducer, rate: int, seconds: float) -> None:
+    async def run(self, rate: int, seconds: float) -> None:
         """So many events a second, for so long."""
         began, done = monotonic(), 0
         while (passed := monotonic() - began) < seconds:
             while done < passed * rate:
                 done += 1
-                is_marked = done % MARKED == 0
-                account = f"new-{next(self._numbers)}.com" if is_marked else f"account-{self._random.randrange(self._accounts)}.com"
-                key, value, event = self._event(account, "demo_request" if is_marked else "page")
-                if is_marked:
-                    self.sent[event] = monotonic()
-                await self._send(producer, key, value)
+                if done % MARKED == 0:
+                    self.sent[self._send(f"new-{next(self._numbers)}.com", "demo_request")] = monotonic()
+                else:
+                    self._send(f"account-{self._random.randrange(self._accounts)}.com", "page")
+            self._producer.poll(0)
             await asyncio.sleep(TICK)
-        await producer.flush()
+        self._producer.flush()
 
     async def listen(self) -> None:
         """Read tier changes as a subscriber does, until cancelled."""
@@ -121,11 +121,56 @@ def running(connection: Connection, environment: Environment, folder: Path, sett
         process.end()
 
 
+class Asking(asyncio.Protocol):
+    """One connection of `Client`."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def ask(self, request: bytes) -> asyncio.Future[bytes]:
+        """Send it; the answer is what comes back, head and body."""
+        self._got, self._length = bytearray(), 0
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self.answer
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        if not self._length and (end := self._got.find(b"\r\n\r\n")) >= 0:
+            head = self._got[:end].lower()
+            self._length = end + 4 + int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if self._length and len(self._got) >= self._length:
+            self.answer.set_result(bytes(self._got))
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(ConnectionError("the server has closed the connection"))
+
+
+class Client:
+    """Connections that stay. As plain as can be: in production whoever asks is on a machine of their own."""
+
+    def __init__(self, address: str) -> None:
+        self._host, _, port = address.removeprefix("http://").partition(":")
+        self._port = int(port)
+        self._idle: deque[Asking] = deque()  # all are used in turn: the server closes one that is not
+
+    async def get(self, path: str) -> None:
+        """Ask, and read the answer to its end."""
+        if self._idle:
+            connection = self._idle.popleft()
+        else:
+            _, connection = await asyncio.get_running_loop().create_connection(Asking, self._host, self._port)
+        answer = await connection.ask(f"GET {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 200"), f"{path}: {answer[:500]!r}"
+        self._idle.append(connection)
+
+
 async def load(address: str, accounts: int, rate: int, seconds: float) -> list[tuple[str, float]]:
     """Ask at a steady rate: lists, accounts, changes; when each was due counts, not when it could be sent."""
-    random, answered = Random(2), []
+    random, answered, client = Random(2), [], Client(address)
 
-    async def ask(client: aiohttp.ClientSession, due: float) -> None:
+    async def ask(due: float) -> None:
         account = f"account-{random.randrange(accounts)}.com"
         what, path = random.choice(
             [
@@ -138,18 +183,33 @@ async def load(address: str, accounts: int, rate: int, seconds: float) -> list[t
                 ("overview", "/api/v1/overview"),
             ]
         )
-        async with client.get(path) as response:
-            body = await response.read()
-        assert response.status == HTTPStatus.OK, f"{path}: {response.status} {body[:200]!r}"
+        await client.get(path)
         answered.append((what, monotonic() - due))
 
-    async with aiohttp.ClientSession(address) as client, asyncio.TaskGroup() as asking:
+    async with asyncio.TaskGroup() as asking:
         began = monotonic()
         for number in range(int(rate * seconds)):
             due = began + number / rate
             await asyncio.sleep(max(0.0, due - monotonic()))
-            asking.create_task(ask(client, due))
+            asking.create_task(ask(due))
     return answered
+
+
+async def start_client(address: str, asked: argparse.Namespace) -> asyncio.subprocess.Process:
+    """A process that is ready to ask, and does once it is told."""
+    program = [sys.executable, "-m", "tests.streams.measure_serving", "--only-load", address]
+    options = ["--accounts", str(asked.accounts), "--requests", str(asked.requests), "--seconds", str(asked.seconds)]
+    client = await asyncio.create_subprocess_exec(*program, *options, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+    assert client.stdout is not None
+    await client.stdout.readline()  # it is there
+    return client
+
+
+async def finish(client: asyncio.subprocess.Process) -> list[tuple[str, float]]:
+    """Have it ask; returns what was asked and the seconds that it took."""
+    out, _ = await client.communicate(b"\n")
+    assert client.returncode == 0, "the load failed, see above"
+    return [(what, seconds) for what, seconds in _decode(out)]
 
 
 def told(name: str, seconds: list[float]) -> str:
@@ -161,7 +221,7 @@ def told(name: str, seconds: list[float]) -> str:
 
 async def wait_until_ready(address: str, accounts: int) -> None:
     async with aiohttp.ClientSession(address) as client:
-        until = monotonic() + 180
+        until = monotonic() + 240
         while monotonic() < until:
             with suppress(aiohttp.ClientError):
                 async with client.get("/api/v1/overview") as response:
@@ -173,30 +233,25 @@ async def wait_until_ready(address: str, accounts: int) -> None:
 
 async def measure(connection: Connection, address: str, environment: Environment, asked: argparse.Namespace) -> None:
     feed = Feed(connection, environment, asked.accounts)
-    producer = connection.producer(linger_ms=5, acks="all")
-    await producer.start()
     listening = asyncio.create_task(feed.listen())
     try:
         began = monotonic()
-        await feed.seed(producer)
+        feed.seed()
         await wait_until_ready(address, asked.accounts)
         click.echo(f"{asked.accounts} accounts known after {monotonic() - began:.1f} s")
-        await feed.run(producer, asked.events, 5)  # warm
+        await feed.run(asked.events, 30)  # Java and accounts of which nothing is known yet: warm
         alone: list[float] = []
         beside: list[float] = []
         answered: list[tuple[str, float]] = []
         for _ in range(asked.rounds):
             for with_load in (False, True):
                 feed.latencies.clear()
-                work = [asyncio.create_task(feed.run(producer, asked.events, asked.seconds))]
                 if with_load:
-                    program = [sys.executable, "-m", "tests.streams.measure_serving", "--only-load", address]
-                    options = ["--accounts", str(asked.accounts), "--requests", str(asked.requests), "--seconds", str(asked.seconds)]
-                    client = await asyncio.create_subprocess_exec(*program, *options, stdout=asyncio.subprocess.PIPE)
-                    out, _ = await client.communicate()
-                    assert client.returncode == 0, "the load failed, see above"
-                    answered += [tuple(each) for each in _decode(out)]
-                await asyncio.gather(*work)
+                    client = await start_client(address, asked)
+                work = asyncio.create_task(feed.run(asked.events, asked.seconds))
+                if with_load:
+                    answered += await finish(client)
+                await work
                 await asyncio.sleep(2)
                 (beside if with_load else alone).extend(seconds for _, seconds in feed.latencies)
                 if feed.sent:
@@ -205,7 +260,6 @@ async def measure(connection: Connection, address: str, environment: Environment
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-        await producer.stop()
     click.echo(f"{'ms':<28}{'n':>8}{'p50':>10}{'p95':>10}{'p99':>10}{'max':>10}")
     click.echo(told(f"worker, {asked.events} events/s", alone))
     click.echo(told(f"  and {asked.requests} requests/s", beside))
@@ -218,7 +272,7 @@ async def measure(connection: Connection, address: str, environment: Environment
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--accounts", type=int, default=20_000)
+    parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=2_000, help="a second")
     parser.add_argument("--requests", type=int, default=300, help="a second")
     parser.add_argument("--seconds", type=float, default=15)
@@ -226,7 +280,9 @@ def main() -> None:
     parser.add_argument("--only-load", metavar="ADDRESS")
     asked = parser.parse_args()
     if asked.only_load:
-        sys.stdout.buffer.write(_encode(asyncio.run(load(asked.only_load, asked.accounts, asked.requests, asked.seconds))))
+        click.echo("ready")
+        sys.stdin.readline()
+        sys.stdout.buffer.write(_encode(uvloop.run(load(asked.only_load, asked.accounts, asked.requests, asked.seconds))))
         return
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with ExitStack() as stack:
@@ -245,7 +301,7 @@ def main() -> None:
         for command in commands:
             stack.enter_context(running(connection, environment, folder, settings, *command))
         try:
-            asyncio.run(measure(connection, f"http://127.0.0.1:{port}", environment, asked))
+            uvloop.run(measure(connection, f"http://127.0.0.1:{port}", environment, asked))
         except BaseException:
             for log in folder.glob("*.log"):
                 click.echo(f"--- {log.name}\n{log.read_text()[-1500:]}", err=True)
