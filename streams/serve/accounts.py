@@ -25,7 +25,7 @@ from engagement.written import printable
 from streams.identity import registrable
 from streams.profiles import store
 from streams.profiles.store import KEPT_CHANGES, Account, Listed
-from streams.serve.answers import KEEP_NOTHING, answer
+from streams.serve.answers import JSON, KEEP_NOTHING, answer, encode, tagged
 from streams.serve.problems import Refusal, unavailable
 from streams.serve.serving import Asking, Served, Serving
 
@@ -114,6 +114,11 @@ class TimelineWanted(BaseModel):
 @routes.get("/accounts")
 async def accounts(request: Request, serving: Served, wanted: Annotated[AccountsWanted, Query()]) -> Response:
     """List accounts, the highest score first. One that stays as it is while pages are turned comes exactly once."""
+    question = ("accounts", request.scope["query_string"])
+    return tagged(request, await serving.lists(question, lambda: _listed(serving, wanted)), JSON)
+
+
+async def _listed(serving: Serving, wanted: AccountsWanted) -> bytes:
     rungs = {ladder: rung for ladder in BOTTOMS if (rung := getattr(wanted, ladder)) is not None}
     if rungs:
         _check_rungs(rungs, await serving.newest())
@@ -132,7 +137,7 @@ async def accounts(request: Request, serving: Served, wanted: Annotated[Accounts
         )
     )
     is_complete = await serving.is_complete()  # afterwards: the store may have been flushed meanwhile
-    return answer(request, Accounts(accounts=page.accounts, next=page.next, is_complete=is_complete))
+    return encode(Accounts(accounts=page.accounts, next=page.next, is_complete=is_complete))
 
 
 @routes.get("/accounts/{account}")

@@ -13,12 +13,12 @@ ASK_AGAIN = "private, no-cache"
 """May be kept, and must be asked for again, which costs little where it has not changed."""
 KEEP_NOTHING = "no-store"
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 
 def answer(request: Request, said: Any, *, cache: str = ASK_AGAIN) -> Response:
     """Send a Struct, or what JSON has."""
-    return tagged(request, _encode(said), JSON, cache=cache)
+    return tagged(request, encode(said), JSON, cache=cache)
 
 
 def tagged(request: Request, body: bytes, media_type: str, *, cache: str = ASK_AGAIN, headers: dict[str, str] | None = None) -> Response:

@@ -20,7 +20,7 @@ from engagement.events import LONGEST_NAME, Name
 from streams.identity import registrable
 from streams.profiles.store import Change
 from streams.serve.accounts import Cursor
-from streams.serve.answers import answer
+from streams.serve.answers import JSON, encode, tagged
 from streams.serve.problems import Refusal
 from streams.serve.serving import Served, Serving
 from streams.topics import TIER_CHANGES
@@ -94,6 +94,11 @@ class ChangesWanted(BaseModel):
 @routes.get("/tier-changes")
 async def tier_changes(request: Request, serving: Served, wanted: Annotated[ChangesWanted, Query()]) -> Response:
     """List tier changes since a position. There is always a `next`: keep it, and ask again from there."""
+    question = ("tier-changes", request.scope["query_string"])
+    return tagged(request, await serving.lists(question, lambda: _listed(serving, wanted)), JSON)
+
+
+async def _listed(serving: Serving, wanted: ChangesWanted) -> bytes:
     if wanted.after is not None and wanted.last is not None:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"last = {wanted.last}: says where to begin, as after does; give one of the two")
     places, first = await _places(serving), await serving.first_changes()
@@ -105,10 +110,10 @@ async def tier_changes(request: Request, serving: Served, wanted: Annotated[Chan
         said = read_cursor(wanted.after)  # after a flush, of partitions too that the store does not know yet; these stay as they are
         position = {number: said.get(number, first.get(number, place)) for number, place in places.items()}
     if wanted.last is not None:
-        return answer(request, await _last(serving, wanted, wanted.last, position, places))
+        return encode(await _last(serving, wanted, wanted.last, position, places))
     found = await _since(serving, wanted, position, places)
     _check_kept(said, await serving.store.first_changes())  # as it is now: some may have gone meanwhile
-    return answer(request, msgspec.structs.replace(found, next=write_cursor(said | read_cursor(found.next))))
+    return encode(msgspec.structs.replace(found, next=write_cursor(said | read_cursor(found.next))))
 
 
 async def _since(serving: Serving, wanted: ChangesWanted, position: Position, places: Mapping[int, int]) -> Changes:

@@ -13,12 +13,14 @@ from streams.profiles.store import Mark, Overview, ProfileStore, is_complete
 from streams.serve.letters import LetterSource
 from streams.serve.metrics import ServeMetrics
 from streams.serve.problems import Refusal, unavailable
-from streams.serve.remembered import Remembered
+from streams.serve.remembered import Remembered, Shared
 from streams.serve.tickets import Tickets
 from streams.serve.tokens import ANYBODY, NOBODY, Caller, Scope, Tokens
 from streams.serve.updates import UpdateSink
 
 MOMENT_SECONDS = 0.5
+MOST_SHARED = 32
+"""Lists that are kept for that moment; the longest are of half a megabyte."""
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -43,6 +45,7 @@ class Serving:
     overview: Remembered[Overview] = field(init=False)  # likewise, and the next
     places: Remembered[Mapping[str, int]] = field(init=False)
     first_changes: Remembered[Mapping[int, int]] = field(init=False)
+    lists: Shared[bytes] = field(default_factory=lambda: Shared(MOMENT_SECONDS, MOST_SHARED), init=False)  # bodies by path and query
 
     def __post_init__(self) -> None:
         """Nothing is asked yet."""

@@ -1,5 +1,7 @@
 """What the API says of accounts."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from engagement.days import parse_day
 from engagement.explain.account import explain
 from streams.profiles.memory import MemoryStore
 from streams.profiles.store import Batch, Mark, Query
+from streams.serve.serving import MOMENT_SECONDS
 from tests.streams.api.conftest import Client
 from tests.streams.histories import JUDGE, RULEBOOK
 from tests.streams.served import PEOPLE, READER, filled_store
@@ -171,6 +174,7 @@ async def test_while_profiles_are_rebuilt_lists_say_so_and_who_is_missing_is_not
         assert (await api.get("/api/v1/accounts")).json()["is_complete"] is True
         assert (await api.get("/api/v1/accounts/acme.com")).status_code == 404
         await store.refresh(0, [], msgspec.structs.replace(marks[0], is_complete=False))
+        await asyncio.sleep(MOMENT_SECONDS)
         assert (await api.get("/api/v1/accounts")).json()["is_complete"] is False
         missing = await api.get("/api/v1/accounts/acme.com")
     assert (missing.status_code, "profiles are being rebuilt" in missing.json()["detail"]) == (503, True)
