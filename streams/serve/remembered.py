@@ -10,22 +10,22 @@ T = TypeVar("T")
 
 
 class Remembered(Generic[T]):
-    """Asks at most once at a time, and again after so many seconds. An error is told to who asked, and not remembered."""
+    """Asks at most once at a time, and again after so many seconds. Who waits for one question shares its error too; none is remembered."""
 
     def __init__(self, ask: Callable[[], Awaitable[T]], seconds: float) -> None:
         self._ask, self._seconds = ask, seconds
-        self._answer: tuple[T] | None = None
+        self._asking: asyncio.Future[T] | None = None
         self._since = 0.0
-        self._asking = asyncio.Lock()
 
     async def __call__(self) -> T:
         """The answer."""
-        async with self._asking:
-            if self._answer is None or monotonic() - self._since >= self._seconds:
-                asked = monotonic()
-                self._answer = (await self._ask(),)
-                self._since = asked
-            return self._answer[0]
+        if self._asking is None or (self._asking.done() and (_failed(self._asking) or monotonic() - self._since >= self._seconds)):
+            self._asking, self._since = asyncio.ensure_future(self._ask()), monotonic()
+        return await asyncio.shield(self._asking)  # whoever goes away takes nobody's answer along
+
+
+def _failed(asked: asyncio.Future[T]) -> bool:
+    return asked.cancelled() or asked.exception() is not None
 
 
 class Shared(Generic[T]):

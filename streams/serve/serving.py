@@ -43,13 +43,12 @@ class Serving:
     rulebooks: dict[str, str] = field(default_factory=dict, init=False)  # version -> text, as far as it was asked for
     marks: Remembered[Mapping[int, Mark]] = field(init=False)  # where each partition stood a moment ago
     overview: Remembered[Overview] = field(init=False)  # likewise, and the next
-    places: Remembered[Mapping[str, int]] = field(init=False)
     first_changes: Remembered[Mapping[int, int]] = field(init=False)
     lists: Shared[bytes] = field(default_factory=lambda: Shared(MOMENT_SECONDS, MOST_SHARED), init=False)  # bodies by path and query
 
     def __post_init__(self) -> None:
         """Nothing is asked yet."""
-        for what in ("marks", "overview", "places", "first_changes"):
+        for what in ("marks", "overview", "first_changes"):
             object.__setattr__(self, what, Remembered(getattr(self.store, what), MOMENT_SECONDS))
 
     def caller(self, authorization: str | None) -> Caller | None:

@@ -7,7 +7,7 @@ Only after the commit does memory change, so whatever fails before leaves the st
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from aiokafka.structs import TopicPartition
 from engagement.errors import Refused
 from engagement.fates import WAITING
 from engagement.intake import IntakePosition
-from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold, Record, Step
+from engagement.machine import CLOCK_KEY, LANDMARKS_KEY, Fold, Position, Record, Step
 from engagement.qualify import QualifyPosition
 from streams.closing import close_client
 from streams.connection import Connection
@@ -41,6 +41,7 @@ _SHORTEST = 1e-6
 START_TIMEOUT = 40.0
 COMMIT_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 5.0
+LEAVE_TIMEOUT = 1.0
 IDLE_CHECK = 2.0
 TELL_GROUP_SECONDS = 0.5
 """How seldom the group is told how far inputs are read: that takes two of a commit's five round trips, and no unit goes on from there."""
@@ -193,7 +194,10 @@ class Unit:
 
     def positions(self) -> dict[TopicPartition, int]:
         """Next offset of each source, as committed with the state."""
-        return {source: self.fold.position.next.get(source.topic, 0) for source in self.sources}
+        return self._positions_in(self.fold.position)
+
+    def _positions_in(self, position: Position) -> dict[TopicPartition, int]:
+        return {source: position.next.get(source.topic, 0) for source in self.sources}
 
     def admit(self) -> None:
         """Transactions may begin."""
@@ -215,6 +219,8 @@ class Unit:
                 await asyncio.wait_for(self.pause(), CLOSE_TIMEOUT)
             except TimeoutError:
                 log.warning("%s: a transaction is still running at close; its fate is the broker's", self)
+            else:
+                await self._take_leave()
             self._task.cancel()
             await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT)
         await close_client(self._producer.stop())
@@ -272,7 +278,8 @@ class Unit:
     async def _turn(self) -> AsyncIterator[None]:
         """Let one transaction run."""
         async with self._turns:
-            await self._gate.wait()  # the last await before the lock: no transaction begins after a revocation
+            while not self._gate.is_set():  # it may have been closed again before its waiters had their turn
+                await self._gate.wait()  # the last await before the lock: no transaction begins after a revocation
             async with self._transaction:
                 yield
 
@@ -283,7 +290,7 @@ class Unit:
         self._check_dead_letters(step, records)
         began = asyncio.get_running_loop().time()
         is_to_tell = asyncio.get_running_loop().time() >= self._told_at + self._tell_seconds
-        told = {source: step.positions.get(source.topic, 0) for source in self.sources} if is_to_tell else {}
+        told = self._positions_in(step.position) if is_to_tell else {}
         marks = self._landmarks | landmarks.landmarks(records[: step.consumed])
         aborts = await self._commit(self._rows(step, marks), told)
         if told:
@@ -309,6 +316,12 @@ class Unit:
             async with self._turn():
                 await self._commit({}, self.positions())
                 self._has_told(self.positions())
+
+    async def _take_leave(self) -> None:
+        """Tell the group for the last time, for whoever asks it while nobody has the unit. Where there is no fencing, the next one does."""
+        if self._told != self.positions() and self._delivery.promise == "exactly_once":
+            with suppress(Exception):  # fenced, or nobody answers: the next owner tells it when it opens
+                await asyncio.wait_for(self._delivery.commit(self._producer, {}, self.positions(), self._group), LEAVE_TIMEOUT)
 
     async def _commit(self, rows: Mapping[TopicPartition, Sequence[Row]], offsets: Mapping[TopicPartition, int]) -> int:
         return await asyncio.wait_for(self._delivery.commit(self._producer, rows, offsets, self._group), COMMIT_TIMEOUT)

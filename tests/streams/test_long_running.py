@@ -11,7 +11,7 @@ cycle = []
 cycle.append(cycle)
 async def loop():
     return type(asyncio.get_running_loop()).__module__
-print(asyncio.run(loop()), gc.isenabled(), gc.get_freeze_count() > 10_000, gc.get_threshold()[2] * gc.get_threshold()[1] > 1_000)
+print(asyncio.run(loop()), gc.isenabled(), gc.get_freeze_count() > 10_000, gc.get_threshold()[2] * gc.get_threshold()[1] >= 1_000)
 del cycle
 print(gc.collect() > 0)
 """

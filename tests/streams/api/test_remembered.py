@@ -48,3 +48,28 @@ async def test_an_error_is_not_shared():
     with pytest.raises(ValueError, match="once"):
         await shared("a", ask)
     assert await shared("a", ask) == 1
+
+
+async def test_who_waits_for_one_question_shares_its_error_and_nobody_waits_for_another_try():
+    shared, asked = Shared[int](seconds=60, most=2), []
+
+    async def ask() -> int:
+        asked.append(1)
+        await asyncio.sleep(0.05)
+        raise ValueError("away")
+
+    errors = await asyncio.gather(*(shared("a", ask) for _ in range(10)), return_exceptions=True)
+    assert ([str(error) for error in errors], len(asked)) == (["away"] * 10, 1)
+
+
+async def test_whoever_goes_away_takes_nobodys_answer_along():
+    shared = Shared[int](seconds=60, most=2)
+
+    async def ask() -> int:
+        await asyncio.sleep(0.05)
+        return 1
+
+    impatient, patient = (asyncio.create_task(shared("a", ask)) for _ in range(2))
+    await asyncio.sleep(0.01)
+    impatient.cancel()
+    assert await patient == 1
