@@ -9,7 +9,7 @@ from aiokafka.structs import TopicPartition
 from engagement.days import iso_instant, midnight
 from engagement.events import Family
 from engagement.intake import Intake
-from engagement.machine import Output, Step
+from engagement.machine import Output, Record, Step
 from engagement.records import Signal, decode
 from engagement.visitors import is_visitor_key
 from streams.connection import Connection
@@ -57,7 +57,9 @@ class World:
         identity = make_identity(partitions=1, secret=key.secret, key_id=key.key_id)
         fold = Intake(families=families, partition=0, rulebook=RULEBOOK, identity=identity)
         async with reader(self._kafka) as consumer, make_producer(self._kafka, f"{self._environment.prefix}worker") as producer:
-            records = [record async for batch in read_to_end(consumer, self._visits) for record in batch]
+            records: list[Record] = []
+            while not records:  # a commit is acknowledged a moment before it can be read
+                records = [record async for batch in read_to_end(consumer, self._visits) for record in batch]
             step = spoilt(fold.step(records, 100))
             await commit(producer, rows_of(step, self._state, self._environment.topic), {}, self._environment.group)
 

@@ -1,11 +1,13 @@
 """What the page says when it cannot show the truth, and how it comes back; tokens."""
 
 from collections.abc import Iterator
+from time import sleep
 
 import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from streams.serve.serving import MOMENT_SECONDS
 from tests.streams.page.conftest import Site
 from tests.streams.served import READER
 
@@ -20,10 +22,15 @@ def page(page: Page, site: Site) -> Iterator[Page]:
     site.store.is_away = False
 
 
+def take_away(site: Site) -> None:
+    site.store.is_away = True
+    sleep(MOMENT_SECONDS)  # until then whoever asks the same gets the same
+
+
 def test_while_the_store_is_away_what_was_known_stays_and_says_since_when(page: Page, site: Site):
     page.goto("/")
     expect(page.locator(".changes li")).to_have_count(12)
-    site.store.is_away = True
+    take_away(site)
     page.clock.run_for(PAUSE)
     expect(page.get_by_role("alert")).to_contain_text("The store of profiles does not answer")
     expect(page.get_by_role("alert")).to_contain_text("What you see is what was known at")
@@ -34,7 +41,7 @@ def test_while_the_store_is_away_what_was_known_stays_and_says_since_when(page: 
 
 
 def test_a_page_that_is_opened_while_the_store_is_away_shows_itself_once_it_is_back(page: Page, site: Site):
-    site.store.is_away = True
+    take_away(site)
     page.goto("/#/accounts")
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to show yet")
     expect(page.get_by_role("alert")).to_contain_text("The store of profiles does not answer")
