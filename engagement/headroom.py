@@ -1,15 +1,19 @@
 """Headroom: which signals cannot move an account, told without judging it.
 
-After an account was judged and stayed, a further signal can make a condition true only by what it adds: its points, a new person, a new
-active day. Until these reach the nearest threshold above, no word that was false becomes true. On the same rule day nothing else
-changes. On a later one, silence has only taken away since (`conditions.Silence`), if the rulebook's conditions are all fading: what is true
-then was true on the day of the judgement, on which the account stayed. What is not certain is judged.
+After an account was judged and stayed, a further signal can change a condition only by what it adds: its points, a new person, a new
+active day. Of each condition that could move the account a few words are *watched*, such that it stays as it is while they do: of several
+that must all hold, one that does not is enough. Until what is added reaches the nearest threshold of a watched word, nothing moves. On
+the same rule day nothing else changes. On a later one, silence has only taken away since (`conditions.Silence`), if the rulebook's
+conditions are all fading: what is true then was true on the day of the judgement, on which the account stayed. What is not certain is
+judged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
+from engagement.conditions import Condition, Facts, Silence
 from engagement.days import day_of
 from engagement.records import Signal
 from engagement.scoring import Full
@@ -30,7 +34,7 @@ class Headroom(msgspec.Struct, kw_only=True, gc=False):
     roles_left: int  # new people with a role to the nearest threshold
     days: frozenset[int]  # active already
     days_left: int  # new active days to the nearest threshold
-    worth: Callable[[str, str, int, int, Full], int]  # see `Scoring.worth`
+    worth: Callable[..., int]  # see `Scoring.worth`
 
     def bears(self, signal: Signal, person: str, day: int, *, has_role: bool) -> bool:
         """Whether a signal certainly moves nothing on the rule day ``day``.
@@ -56,5 +60,47 @@ class Headroom(msgspec.Struct, kw_only=True, gc=False):
                 self.people |= {person}
                 self.people_left -= 1
                 self.roles_left -= has_role
-        self.points -= self.worth(signal.kind, person, max(0, day - occurred), signal.seconds or 0, self.full)
+        is_anyones = has_role or signal.via is not None  # below, a person may have a role that is not known here
+        self.points -= self.worth(signal.kind, person, max(0, day - occurred), signal.seconds or 0, self.full, has_role=is_anyones)
         return self.points > 0 and min(self.people_left, self.roles_left, self.days_left) > 0
+
+
+_COSTS = {"active_days": 1, "score": 2, "rolled_up_score": 2, "people": 3, "rolled_up_people": 3, "roles": 3, "idle_under": 9}
+_COST = 4
+"""What it costs to watch a word, the more the sooner a signal has the account judged; of a word that stands not above."""
+
+_SEEN_TO = frozenset({"act_now", "first_party", "idle", "surge", "surging", "segment"})
+"""Words that no signal changes which is borne whatever is watched; of segments their conditions are watched."""
+
+
+class Watch(NamedTuple):
+    """A condition, compiled to find the words to watch."""
+
+    condition: Condition
+    parts: "tuple[Watch, ...]"  # those that cost least first
+    cost: int
+
+    def words(self, facts: Facts, holds: bool) -> Iterator[Condition]:  # noqa: FBT001 - what the condition is
+        """Yield the words to watch: a condition that ``holds``, or does not, stays so while they stay as they are."""
+        if self.cost == 0:
+            return
+        operator = self.condition.operator
+        if not self.parts:
+            if not holds:  # signals make a word true, never false
+                yield self.condition
+        elif operator == "not":
+            yield from self.parts[0].words(facts, not holds)
+        elif holds == (operator == "any"):  # one part decides
+            yield from next(part for part in self.parts if part.condition.holds(facts) == holds).words(facts, holds)
+        else:
+            for part in self.parts:
+                yield from part.words(facts, holds)
+
+
+def watch(condition: Condition) -> Watch:
+    """Compile a condition."""
+    if condition.parts:
+        parts = sorted((watch(part) for part in condition.parts), key=lambda part: part.cost)
+        return Watch(condition, tuple(parts), sum(part.cost for part in parts))
+    is_changed = condition.silence != Silence.CONSTANT and condition.operator not in _SEEN_TO
+    return Watch(condition, (), _COSTS.get(condition.operator, _COST) if is_changed else 0)

@@ -12,7 +12,7 @@ from engagement.conditions import Condition, Facts, Silence
 from engagement.counts import ANONYMOUS, MERGED
 from engagement.days import day_of
 from engagement.fit import Fit, fit_of, value_of
-from engagement.headroom import Headroom
+from engagement.headroom import Headroom, Watch, watch
 from engagement.ladders import Ladder, next_change_day, next_rung
 from engagement.quantities import THOUSAND
 from engagement.records import Signal
@@ -81,6 +81,11 @@ class Judge:
         ]
         rungs = [rung for ladder in rulebook.ladders for rung in ladder.rungs]
         self._words = tuple(word for condition in conditions for word in condition.words if word.silence != Silence.CONSTANT)
+        self._watches_of_segments = [watch(condition) for condition in rulebook.conditions_by_segment.values()]
+        self._watches: dict[str, list[tuple[Watch, Watch | None]]] = {
+            ladder.name: [(watch(rung.enter), None if rung.keep is None else watch(rung.keep)) for rung in ladder.rungs]
+            for ladder in self._ladders
+        }
         self._silence = max((condition.silence for ladder in rulebook.ladders for condition in ladder.conditions), default=Silence.CONSTANT)
         self._rolls_up = any(word.operator in _ROLLED_UP for word in self._words)
         self._asked = frozenset(kind for word in self._words for kind in word.kinds)
@@ -133,7 +138,7 @@ class Judge:
 
     def headroom(self, state: AccountState, day: int, facts: Facts, tallies: Tallies) -> Headroom:
         """Say which signals the account bears from ``day`` on, where it was judged as ``facts`` and did not move."""
-        asked = [word for word in self._words if not word.holds(facts)]  # those that hold already hold with more signals too
+        asked = {id(word): word for word in self._watched(state, facts)}.values()
         operators = {word.operator for word in asked}
         is_lasting = self.is_fading(state)
         kinds = self._plain_kinds if facts.first_party else self._plain_kinds & self._third_party_kinds
@@ -157,6 +162,20 @@ class Judge:
             days_left=_least(asked, "active_days") - len(tally.days) if is_lasting else 1,
             worth=self._scoring.worth,
         )
+
+    def _watched(self, state: AccountState, facts: Facts) -> Iterator[Condition]:
+        """Yield words such that no signal moves the account while none of them becomes another."""
+        for each in self._watches_of_segments:
+            yield from each.words(facts, each.condition.holds(facts))
+        for ladder in self._ladders:
+            own = state.computed.get(ladder.name, state.standings.get(ladder.name))
+            current = 0 if own is None or own.rung not in ladder.names else ladder.names.index(own.rung)
+            for enter, _ in self._watches[ladder.name][current:]:
+                if not enter.condition.holds(facts):
+                    yield from enter.words(facts, holds=False)
+            for held in self._watches[ladder.name][current - 1] if current else ():
+                if held is not None and held.condition.holds(facts):
+                    yield from held.words(facts, holds=True)
 
     def evaluate(self, account: str, state: AccountState, day: int) -> Evaluation:
         """Evaluate an account as it is judged on ``day``; ``facts.rungs`` says where it would then stand."""
@@ -242,25 +261,25 @@ class Judge:
                 if resting.get(ladder)
             }
 
-    def expiry(self, account: str, state: AccountState, day: int, ladder: Ladder) -> int | None:
+    def expiry(self, account: str, state: AccountState, due: int | None, ladder: Ladder) -> int | None:
         """Return the day on which the account falls on this ladder if nothing more happens; None where it never does.
 
-        Moves of the other ladder on the way are played through, since this one may ask for a rung there.
+        ``due`` is the account's due day. Moves of the other ladder on the way are played through, since this one may ask for a rung there.
         """
-        for later, moves in self.in_silence(account, state, day):
+        for later, moves in self.in_silence(account, state, due):
             if any(move.ladder is ladder and move.is_seen and is_fall(move) for move in moves):
                 return later
         return None
 
-    def in_silence(self, account: str, state: AccountState, day: int) -> Iterator[tuple[int, list[Move]]]:
-        """Yield the days after ``day`` on which the account moves if nothing more happens, and how; ``state`` stays as it is."""
+    def in_silence(self, account: str, state: AccountState, due: int | None) -> Iterator[tuple[int, list[Move]]]:
+        """Yield the days from the ``due`` day on which the account moves if nothing more happens, and how; ``state`` stays as it is."""
         silent = apart(as_one(state))
-        while (due := self.due(account, silent, day)) is not None:
-            day = due
-            moves = self.moves(silent, day, self.facts(account, silent, day))
-            stand(silent, moves, day)
+        while due is not None:
+            moves = self.moves(silent, due, self.facts(account, silent, due))
+            stand(silent, moves, due)
             if moves:
-                yield day, moves
+                yield due, moves
+            due = self.due(account, silent, due)
 
     def _signature(self, account: str, state: AccountState, day: int) -> tuple[object, ...]:
         """All that decides how the account moves on ``day``: each part changes at most once in silence."""

@@ -434,7 +434,8 @@ class _Work:
             return False
         self.headroom[key] = None  # the same facts may move it again
         stand(state, moves, day)
-        row.due = _due(judge, key, state, day)
+        due = judge.due(account, state, day)
+        row.due = NEVER if due is None else due
         evaluation = judge.explain(state, day, facts)
         for move in moves:
             if not move.is_seen:
@@ -447,7 +448,7 @@ class _Work:
                 evaluation=evaluation,
                 judge=judge,
                 cause=cause,
-                expires=judge.expiry(account, state, day, move.ladder),
+                expires=judge.expiry(account, state, due, move.ladder),
             )
             self.outputs.append(change_output(change, self.partition, cause, "live" if self.position.clock == "wall" else "baseline"))
             self._count(f"changes:{change.ladder}:{change.from_}:{change.to}")

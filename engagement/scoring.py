@@ -100,6 +100,7 @@ class Scoring:
         self._roles = rulebook.roles
         self._largest_multiplier = max(THOUSAND, *rulebook.roles.values(), 0)
         self._anonymous = rulebook.roles.get("anonymous", THOUSAND // 2)
+        self._largest_without_role = max(THOUSAND, self._anonymous)
         caps = rulebook.caps
         self._repeats = _UNCAPPED if caps.repeats_per_day is None else caps.repeats_per_day
         self._person_cap = _UNCAPPED if caps.person is None else caps.person
@@ -120,13 +121,14 @@ class Scoring:
                     third_party=rule.third_party,
                     cap=None if rule.act_now else caps.account.get(name),
                 )
+        self._rank = {name: rank for rank, name in enumerate(self._kinds)}
         self.horizon = max((self.window, *(len(kind.worth) for kind in self._kinds.values())))
         """From this age on a cell changes nothing that is tallied."""
 
-    def worth(self, kind: str, person: str, age: int, seconds: int, full: Full) -> int:
+    def worth(self, kind: str, person: str, age: int, seconds: int, full: Full, *, has_role: bool) -> int:
         """Thousandths that one signal of a person can add at most to the score of an account of which so much is ``full``.
 
-        The person's role does not matter.
+        ``has_role``: the person may have any role.
         """
         rule = self._kinds.get(kind)
         if rule is None or age >= len(rule.worth) or kind in full.kinds:
@@ -134,11 +136,15 @@ class Scoring:
         if rule.cap is None and not rule.act_now and (THIRD_PARTY if rule.third_party else person) in full.buckets:
             return 0
         amount = rule.worth[age] + (seconds * rule.minute_worth[age] if rule.minute_worth else 0)
-        return amount * self._largest_multiplier // rule.whole + 1
+        return amount * (self._largest_multiplier if has_role else self._largest_without_role) // rule.whole + 1
 
     def counts(self, kind: str) -> bool:
         """Whether signals of this kind can change a tally."""
         return kind in self._kinds
+
+    def _kinds_of(self, state: Counts) -> list[str]:
+        """Kinds of which the account has signals and which are worth something, in the order in which the caps are filled."""
+        return sorted(self._kinds.keys() & state.kinds.keys(), key=self._rank.__getitem__)
 
     def multipliers(self, state: Counts) -> dict[str, int]:
         """Thousandths by person, the anonymous and the merged among them; 0 excludes."""
@@ -156,11 +162,9 @@ class Scoring:
         first_party = False
         act_now_age: int | None = None
         multipliers = self.multipliers(state)
-        for kind in self._kinds.values():
-            history = state.kinds.get(kind.name)
-            if history is None:
-                continue
-            buckets = earned[kind.name] = {}
+        for name in self._kinds_of(state):
+            kind, history = self._kinds[name], state.kinds[name]
+            buckets = earned[name] = {}
             for cell_day, cells in history.days.items():
                 age = day - cell_day if cell_day < day else 0
                 left = age < len(kind.worth)
@@ -274,15 +278,14 @@ class Scoring:
     def last_activity(self, state: AccountState, multipliers: Mapping[str, int]) -> int | None:
         """Return the day of the newest signal of a kind worth points, however old; excluded people are left out."""
         newest: int | None = None
-        for name in self._kinds:
-            history = state.kinds.get(name)
-            if history is not None:
-                for occurred_at, _, person in history.newest:
-                    if multipliers.get(person, THOUSAND) and (newest is None or day_of(occurred_at) > newest):
-                        newest = day_of(occurred_at)
-                for day, cells in history.days.items():
-                    if (newest is None or day > newest) and any(multipliers[person] for person in cells):
-                        newest = day
+        for name in self._kinds.keys() & state.kinds.keys():
+            history = state.kinds[name]
+            for occurred_at, _, person in history.newest:
+                if multipliers.get(person, THOUSAND) and (newest is None or day_of(occurred_at) > newest):
+                    newest = day_of(occurred_at)
+            for day, cells in history.days.items():
+                if (newest is None or day > newest) and any(multipliers[person] for person in cells):
+                    newest = day
         return newest
 
     def _bucket_cap(self, bucket: str) -> int:

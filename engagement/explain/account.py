@@ -101,7 +101,7 @@ class _Explaining:
 
     def _silent_moves(self) -> Iterator[told.SilentMove]:
         shown = {ladder.name for ladder in self._judge.rulebook.ladders}
-        for day, moves in self._judge.in_silence(self._account, self._state, self._day):
+        for day, moves in self._judge.in_silence(self._account, self._state, self._judge.due(self._account, self._state, self._day)):
             for move in moves:
                 if move.is_seen and move.ladder.name in shown:
                     yield told.SilentMove(

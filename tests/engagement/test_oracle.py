@@ -195,6 +195,8 @@ def consistent(history: Sequence[Record]) -> list[Record]:
     kept: list[Record] = []
     for record in history:
         if isinstance(record, Signal):
+            if record.undo and record.id not in seen:
+                continue
             seen.add(record.id)
         if isinstance(record, Update) and "events" in record.fields.get("retract", {}):
             events = [event for event in record.fields["retract"]["events"] if event["id"] in seen]

@@ -126,6 +126,6 @@ def test_an_account_of_a_million_signals_of_every_kind_is_judged_on_any_day(day:
     assert due == day + 3660
     assert decode(encode(Row(state=state, applied=0, due=due))).due == due
     (stage,) = judge.rulebook.ladders
-    expiry = judge.expiry("acme.com", state, day, stage)
+    expiry = judge.expiry("acme.com", state, due, stage)
     assert expiry is not None
     assert iso_instant(midnight(expiry)).endswith("T00:00:00.000Z")
