@@ -1,6 +1,6 @@
 """From a record in a foreign format to events of ours: all that intake and the import need to know of the adapters."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from engagement.adapters import cloudevents, segment, snowplow
@@ -19,11 +19,13 @@ CONTENT_TYPE_HEADER = "content-type"
 _CLOUDEVENTS = (b"application/cloudevents+json", b"application/cloudevents-batch+json")
 
 
-def format_of(headers: Iterable[tuple[str, bytes]], family: Family, mapping: Mapping) -> Format | None:
+def format_of(headers: Sequence[tuple[str, bytes]], family: Family, mapping: Mapping) -> Format | None:
     """Say what a record of a family's topic is written in; None: it is an event of ours.
 
     The header ``mqa-format`` decides, then the content type of CloudEvents, then the mapping. Raises `Dead` for a format that nobody knows.
     """
+    if not headers:
+        return mapping.topics.get(family)
     said = dict(headers)
     named = said.get(FORMAT_HEADER)
     if named is not None:

@@ -240,7 +240,8 @@ class Unit:
                 if asyncio.get_running_loop().time() - self._looked > IDLE_CHECK:
                     await self._look_around()
                 try:
-                    chunks = [await asyncio.wait_for(self._queue.get(), self._patience())]
+                    async with asyncio.timeout(self._patience()):  # unlike `wait_for` it makes no task for each
+                        chunks = [await self._queue.get()]
                 except TimeoutError:
                     await self._tell()
                     continue
@@ -324,7 +325,8 @@ class Unit:
                 await asyncio.wait_for(self._delivery.commit(self._producer, {}, self.positions(), self._group), LEAVE_TIMEOUT)
 
     async def _commit(self, rows: Mapping[TopicPartition, Sequence[Row]], offsets: Mapping[TopicPartition, int]) -> int:
-        return await asyncio.wait_for(self._delivery.commit(self._producer, rows, offsets, self._group), COMMIT_TIMEOUT)
+        async with asyncio.timeout(COMMIT_TIMEOUT):
+            return await self._delivery.commit(self._producer, rows, offsets, self._group)
 
     def _rows(self, step: Step, marks: landmarks.Landmarks) -> dict[TopicPartition, list[Row]]:
         rows = rows_of(step, self.changelog, self._environment.topic)
