@@ -9,7 +9,6 @@ import math
 from http import HTTPStatus
 from time import perf_counter
 
-from fastapi import FastAPI
 from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -53,7 +52,7 @@ _PROBED = "/health/"
 class Guard:
     """Wraps the app."""
 
-    def __init__(self, app: FastAPI, serving: Serving, paths: Paths) -> None:
+    def __init__(self, app: ASGIApp, serving: Serving, paths: Paths) -> None:
         self.app = app  # what it guards
         self._serving, self._rates, self._paths = serving, Rates(serving.rate), paths
         self._hosts = frozenset(host.lower() for host in serving.hosts)
@@ -86,6 +85,7 @@ class Guard:
     async def _pass(self, scope: Scope, receive: Receive, answer: "_Answer", path: Path | None) -> None:
         try:
             self._check(scope)
+            scope["state"]["path"] = path
             _check_query(scope, path)
             if scope["method"] == "OPTIONS":
                 options = nothing_there(scope["path"]) if path is None else Response(None, HTTPStatus.NO_CONTENT, {"allow": path.allow})

@@ -1,0 +1,92 @@
+"""Reads that are asked for often are called directly: to find a route and its parameters takes FastAPI longer than most of them take.
+
+FastAPI has these routes as well. It makes the document of them, and gets every request that it would refuse: so a refusal is worded only
+there.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import signature
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import TypeAdapter, ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from streams.serve.paths import Path
+from streams.serve.problems import EXPECTED, worded
+from streams.serve.serving import Asking, Served, Serving
+from streams.serve.tokens import Caller
+
+
+class _Asked(NamedTuple):
+    """What an argument is made of."""
+
+    request: Request
+    serving: Serving
+    caller: Caller
+
+
+class Shortcut:
+    """A route that reads, by what its parameters are declared as: a part of `_Asked`, a name of the path's, or else all of the query."""
+
+    def __init__(self, template: str, endpoint: Callable[..., Awaitable[Response]]) -> None:
+        self._endpoint = endpoint
+        self._arguments = {name: _argument(name, each.annotation, template) for name, each in signature(endpoint).parameters.items()}
+
+    def call(self, asked: _Asked) -> Awaitable[Response] | None:
+        """Its answer; None where an argument is not as declared."""
+        try:
+            arguments = {name: of(asked) for name, of in self._arguments.items()}
+        except ValidationError:
+            return None
+        return self._endpoint(**arguments)
+
+
+class Shortcuts:
+    """Wraps the framework's app. The guard has passed what comes here, and said whose it is and which path."""
+
+    def __init__(self, app: ASGIApp, serving: Serving, shortcuts: Mapping[str, Shortcut]) -> None:
+        """``shortcuts``: by the path's template."""
+        self.app = app
+        self._serving, self._shortcuts = serving, shortcuts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        answering = self._call(scope, receive) if scope["type"] == "http" else None
+        if answering is None:
+            await self.app(scope, receive, send)
+            return
+        try:
+            response = await answering
+        except Exception as error:
+            await worded(error)(scope, receive, send)
+            if not isinstance(error, EXPECTED):
+                raise  # for the log
+            return
+        await response(scope, receive, send)
+
+    def _call(self, scope: Scope, receive: Receive) -> Awaitable[Response] | None:
+        path: Path | None = scope["state"]["path"]
+        caller: Caller = scope["state"]["caller"]
+        shortcut = None if path is None else self._shortcuts.get(path.template)
+        if shortcut is None or scope["method"] != "GET" or "read" not in caller.scopes:
+            return None
+        return shortcut.call(_Asked(Request(scope, receive), self._serving, caller))
+
+
+def _argument(name: str, declared: Any, template: str) -> Callable[[_Asked], Any]:
+    known: dict[Any, Callable[[_Asked], Any]] = {
+        Request: attrgetter("request"),
+        Served: attrgetter("serving"),
+        Asking: attrgetter("caller"),
+    }
+    if declared in known:
+        return known[declared]
+    validate = TypeAdapter(declared).validate_python
+    parts = template.split("/")
+    if f"{{{name}}}" in parts:
+        place = parts.index(f"{{{name}}}")
+        return lambda asked: validate(asked.request.scope["path"].split("/")[place])
+    return lambda asked: validate(dict(asked.request.query_params))
