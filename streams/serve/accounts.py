@@ -1,7 +1,6 @@
 """Accounts: lists of them, and one with all that is known of it."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Literal, cast
 
@@ -24,7 +23,7 @@ from engagement.rulebook import BOTTOMS
 from engagement.written import printable
 from streams.identity import registrable
 from streams.profiles import store
-from streams.profiles.store import KEPT_CHANGES, Account, Listed
+from streams.profiles.store import KEPT_CHANGES, Account, Change, Listed
 from streams.serve.answers import JSON, KEEP_NOTHING, answer, encode, tagged
 from streams.serve.problems import Refusal, unavailable
 from streams.serve.serving import Asking, Served, Serving
@@ -143,7 +142,7 @@ async def _listed(serving: Serving, wanted: AccountsWanted) -> bytes:
 @routes.get("/accounts/{account}")
 async def account(request: Request, serving: Served, caller: Asking, account: AccountName) -> Response:
     """Explain one account: where it stands, what earned its points, when they fade, what it lacks for more."""
-    kept, changes = await asyncio.gather(find_account(serving, account), serving.store.timeline(one_form(account)))
+    kept, changes = await _find_with_timeline(serving, account)
     judge, day = await _as_judged(serving, kept)
     told = explain(kept.profile.account, decode(kept.row).state, day, judge, [_decode_change(change.body) for change in changes])
     contacts = None
@@ -156,7 +155,7 @@ async def account(request: Request, serving: Served, caller: Asking, account: Ac
 @routes.get("/accounts/{account}/timeline")
 async def timeline(request: Request, serving: Served, account: AccountName, wanted: Annotated[TimelineWanted, Query()]) -> Response:
     """List an account's tier changes, the newest first."""
-    kept, changes = await asyncio.gather(find_account(serving, account), serving.store.timeline(one_form(account)))
+    kept, changes = await _find_with_timeline(serving, account)
     newest = [_decode_change(change.body) for change in changes[-wanted.limit :]]
     return answer(request, Timeline(account=kept.profile.account, changes=tuple(reversed(newest))))
 
@@ -176,12 +175,20 @@ def one_form(said: str) -> str:
 
 async def find_account(serving: Serving, said: str) -> Account:
     """Find an account in any spelling of its domain. Raises `Refusal` where there is none: 404 with names that are near."""
-    name = one_form(said)
-    kept = await serving.store.account(name)
+    return await _known(serving, said, await serving.store.account(one_form(said)))
+
+
+async def _find_with_timeline(serving: Serving, said: str) -> tuple[Account, Sequence[Change]]:
+    """`find_account`, and its tier changes."""
+    kept, changes = await serving.store.with_timeline(one_form(said))
+    return await _known(serving, said, kept), changes
+
+
+async def _known(serving: Serving, said: str, kept: Account | None) -> Account:
     if kept is None and not await serving.is_complete():
         raise unavailable(f"account = {printable(said, 80)!r}: is not known yet, profiles are being rebuilt; ask again")
     if kept is None:
-        near = await _near(serving, name)
+        near = await _near(serving, one_form(said))
         remedy = f"did you mean {' or '.join(near)}?" if near else "look at its spelling; `text=` of /api/v1/accounts finds parts"
         raise Refusal(HTTPStatus.NOT_FOUND, f"account = {printable(said, 80)!r}: is not known; {remedy}")
     return kept

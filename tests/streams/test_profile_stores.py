@@ -69,6 +69,7 @@ async def test_an_empty_store_knows_nothing(store):
     assert await store.account("acme.com") is None
     assert await store.rulebook("v1") is None
     assert await store.timeline("acme.com") == ()
+    assert await store.with_timeline("acme.com") == (None, ())
     assert await store.changes({0: 0}, 10) == {0: ()}
     assert await store.contacts(["p1"]) == {}
     assert await store.accounts_of(0, "", 10) == ()
@@ -465,6 +466,7 @@ async def test_hostile_names_are_names_like_others(store):
         assert await listed(store, owner=name) == await listed(store, segment=name) == [name]
         assert name in await listed(store, text=name)
         assert len(await store.timeline(name)) == 1
+        assert await store.with_timeline(name) == (account, await store.timeline(name))
 
 
 async def test_a_text_that_matches_too_many_must_be_said_more_closely(store):
