@@ -24,7 +24,7 @@ from engagement.written import printable
 from streams.identity import registrable
 from streams.profiles import store
 from streams.profiles.store import KEPT_CHANGES, Account, Change, Listed
-from streams.serve.answers import JSON, KEEP_NOTHING, answer, encode, tagged
+from streams.serve.answers import JSON, KEEP_NOTHING, Body, answer, encode, tagged
 from streams.serve.problems import Refusal, unavailable
 from streams.serve.serving import Asking, Served, Serving
 
@@ -117,7 +117,7 @@ async def accounts(request: Request, serving: Served, wanted: Annotated[Accounts
     return tagged(request, await serving.lists(question, lambda: _listed(serving, wanted)), JSON)
 
 
-async def _listed(serving: Serving, wanted: AccountsWanted) -> bytes:
+async def _listed(serving: Serving, wanted: AccountsWanted) -> Body:
     rungs = {ladder: rung for ladder in BOTTOMS if (rung := getattr(wanted, ladder)) is not None}
     if rungs:
         _check_rungs(rungs, await serving.newest())

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from engagement.explain.trend import Trend
 from streams.serve import accounts, changes, dead_letters, health, me, openapi, overview, reports, writes
-from streams.serve.answers import answer, tagged
+from streams.serve.answers import Body, answer, tagged
 from streams.serve.guard import Guard
 from streams.serve.paths import Paths
 from streams.serve.problems import answer_problems
@@ -92,7 +92,7 @@ def _routes() -> FastAPI:
         return answer(request, api_document())
 
     app.mount("/static", StaticFiles(directory=PAGE))
-    index = (PAGE / "index.html").read_bytes()
+    index = Body.of((PAGE / "index.html").read_bytes())
 
     @app.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:

@@ -26,6 +26,7 @@ class _Asked(NamedTuple):
     request: Request
     serving: Serving
     caller: Caller
+    query: Mapping[str, str]
 
 
 class Shortcut:
@@ -45,7 +46,7 @@ class Shortcut:
 
 
 class Shortcuts:
-    """Wraps the framework's app. The guard has passed what comes here, and said whose it is and which path."""
+    """Wraps the framework's app. The guard has passed what comes here, and said who asks, for which path and with which query."""
 
     def __init__(self, app: ASGIApp, serving: Serving, shortcuts: Mapping[str, Shortcut]) -> None:
         """``shortcuts``: by the path's template."""
@@ -73,7 +74,7 @@ class Shortcuts:
         shortcut = None if path is None else self._shortcuts.get(path.template)
         if shortcut is None or scope["method"] != "GET" or "read" not in caller.scopes:
             return None
-        return shortcut.call(_Asked(Request(scope, receive), self._serving, caller))
+        return shortcut.call(_Asked(Request(scope, receive), self._serving, caller, scope["state"]["query"]))
 
 
 def _argument(name: str, declared: Any, template: str) -> Callable[[_Asked], Any]:
@@ -89,4 +90,4 @@ def _argument(name: str, declared: Any, template: str) -> Callable[[_Asked], Any
     if f"{{{name}}}" in parts:
         place = parts.index(f"{{{name}}}")
         return lambda asked: validate(asked.request.scope["path"].split("/")[place])
-    return lambda asked: validate(dict(asked.request.query_params))
+    return lambda asked: validate(asked.query)
