@@ -129,8 +129,8 @@ class MemoryStore:
     async def timeline(self, account: str) -> Sequence[Change]:
         return tuple(self._timelines.get(account, ()))
 
-    async def with_timeline(self, name: str) -> tuple[Account | None, Sequence[Change]]:
-        return await self.account(name), await self.timeline(name)
+    async def with_timeline(self, name: str, most: int) -> tuple[Account | None, Sequence[Change]]:
+        return await self.account(name), (await self.timeline(name))[-most:]
 
     async def changes(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[Change]]:
         return {

@@ -27,6 +27,7 @@ from streams.profiles.packing import (
     read_overview,
 )
 from streams.profiles.store import (
+    KEPT_CHANGES,
     MOST_MATCHES,
     MOST_OF_BATCH,
     Account,
@@ -142,11 +143,11 @@ class RedisStore:
         return (read_listed(profile, change) for profile, change in zip(profiles, changes, strict=True) if profile is not None)
 
     async def timeline(self, account: str) -> Sequence[Change]:
-        _, changes = await self.with_timeline(account)
+        _, changes = await self.with_timeline(account, KEPT_CHANGES)
         return changes
 
-    async def with_timeline(self, name: str) -> tuple[Account | None, Sequence[Change]]:
-        kept, ids, bodies = await self._answer(self._with_timeline([self._at], [name]))
+    async def with_timeline(self, name: str, most: int) -> tuple[Account | None, Sequence[Change]]:
+        kept, ids, bodies = await self._answer(self._with_timeline([self._at], [name, most]))
         account = None if kept[0] is None else read_account(*kept)
         return account, tuple(read_change(each, body) for each, body in zip(ids, bodies, strict=True) if body is not None)
 

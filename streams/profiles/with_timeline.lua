@@ -1,7 +1,7 @@
--- An account and its tier changes, oldest first, with their bodies, as they are at one instant.
+-- An account and its newest tier changes, oldest first, with their bodies, as they are at one instant.
 --
 -- KEYS[1]  beginning of every key
--- ARGV[1]  the account
+-- ARGV     the account, how many changes at most
 --
 -- Gives its standing, profile and row, which are nothing where it is not known; the changes' ids; and their bodies.
 
@@ -10,7 +10,7 @@ local kept = {}
 for number, hash in ipairs({'standings', 'profiles', 'rows'}) do
     kept[number] = redis.call('HGET', at .. hash, name)
 end
-local ids = redis.call('LRANGE', at .. 'timeline:' .. name, 0, -1)
+local ids = redis.call('LRANGE', at .. 'timeline:' .. name, -tonumber(ARGV[2]), -1)
 if #ids == 0 then
     return {kept, {}, {}}
 end

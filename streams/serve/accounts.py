@@ -15,7 +15,7 @@ from engagement.contacts import read_contact
 from engagement.days import EARLIEST, LATEST, iso_instant, parse_day, to_ms
 from engagement.errors import Refused
 from engagement.events import LONGEST_NAME, Name
-from engagement.explain.account import explain
+from engagement.explain.account import LAST_CHANGES, explain
 from engagement.explain.explanation import Explanation
 from engagement.explain.trend import MOST_DAYS, trend
 from engagement.judging import Judge
@@ -142,7 +142,7 @@ async def _listed(serving: Serving, wanted: AccountsWanted) -> Body:
 @routes.get("/accounts/{account}")
 async def account(request: Request, serving: Served, caller: Asking, account: AccountName) -> Response:
     """Explain one account: where it stands, what earned its points, when they fade, what it lacks for more."""
-    kept, changes = await _find_with_timeline(serving, account)
+    kept, changes = await _find_with_timeline(serving, account, LAST_CHANGES)
     judge, day = await _as_judged(serving, kept)
     told = explain(kept.profile.account, decode(kept.row).state, day, judge, [_decode_change(change.body) for change in changes])
     contacts = None
@@ -155,9 +155,9 @@ async def account(request: Request, serving: Served, caller: Asking, account: Ac
 @routes.get("/accounts/{account}/timeline")
 async def timeline(request: Request, serving: Served, account: AccountName, wanted: Annotated[TimelineWanted, Query()]) -> Response:
     """List an account's tier changes, the newest first."""
-    kept, changes = await _find_with_timeline(serving, account)
-    newest = [_decode_change(change.body) for change in changes[-wanted.limit :]]
-    return answer(request, Timeline(account=kept.profile.account, changes=tuple(reversed(newest))))
+    kept, changes = await _find_with_timeline(serving, account, wanted.limit)
+    newest_first = tuple(_decode_change(change.body) for change in reversed(changes))
+    return answer(request, Timeline(account=kept.profile.account, changes=newest_first))
 
 
 @routes.get("/accounts/{account}/trend")
@@ -178,9 +178,9 @@ async def find_account(serving: Serving, said: str) -> Account:
     return await _known(serving, said, await serving.store.account(one_form(said)))
 
 
-async def _find_with_timeline(serving: Serving, said: str) -> tuple[Account, Sequence[Change]]:
-    """`find_account`, and its tier changes."""
-    kept, changes = await serving.store.with_timeline(one_form(said))
+async def _find_with_timeline(serving: Serving, said: str, most: int) -> tuple[Account, Sequence[Change]]:
+    """`find_account`, and the newest of its tier changes."""
+    kept, changes = await serving.store.with_timeline(one_form(said), most)
     return await _known(serving, said, kept), changes
 
 
