@@ -58,7 +58,7 @@ def create_app(serving: Serving) -> Guard:
     app = _routes()
     app.state.serving = serving
     asked_often = (route for part in (accounts, overview, changes) for route in part.routes.routes if isinstance(route, APIRoute))
-    shortcuts = {f"{API}{route.path}": Shortcut(f"{API}{route.path}", route.endpoint) for route in asked_often}
+    shortcuts = {f"{API}{route.path}": Shortcut(route) for route in asked_often}
     paths = Paths(api_document()["paths"], also=[*PAGE_PATHS, f"{API}/openapi.json"])
     return Guard(Shortcuts(app, serving, shortcuts), serving, paths)
 

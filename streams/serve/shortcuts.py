@@ -7,11 +7,12 @@ there.
 from collections.abc import Awaitable, Callable, Mapping
 from inspect import signature
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
-from fastapi import Request
+from fastapi import Request, params
 from fastapi.responses import Response
-from pydantic import TypeAdapter, ValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streams.serve.paths import Path
@@ -30,11 +31,15 @@ class _Asked(NamedTuple):
 
 
 class Shortcut:
-    """A route that reads, by what its parameters are declared as: a part of `_Asked`, a name of the path's, or else all of the query."""
+    """A route that reads, whose parameters are parts of `_Asked`, parts of the path, or a model of all of the query."""
 
-    def __init__(self, template: str, endpoint: Callable[..., Awaitable[Response]]) -> None:
-        self._endpoint = endpoint
-        self._arguments = {name: _argument(name, each.annotation, template) for name, each in signature(endpoint).parameters.items()}
+    def __init__(self, route: APIRoute) -> None:
+        """TypeError for a route that asks for more: the framework alone would see to it."""
+        if route.dependencies or route.methods != {"GET"}:
+            raise TypeError(f"{route.path}: has dependencies of its own, or does more than read; leave it to the framework, see app.py")
+        self._endpoint: Callable[..., Awaitable[Response]] = route.endpoint
+        declared = signature(route.endpoint).parameters.items()
+        self._arguments = {name: _argument(name, each.annotation, route.path) for name, each in declared}
 
     def call(self, asked: _Asked) -> Awaitable[Response] | None:
         """Its answer; None where an argument is not as declared."""
@@ -49,7 +54,7 @@ class Shortcuts:
     """Wraps the framework's app. The guard has passed what comes here, and said who asks, for which path and with which query."""
 
     def __init__(self, app: ASGIApp, serving: Serving, shortcuts: Mapping[str, Shortcut]) -> None:
-        """``shortcuts``: by the path's template."""
+        """``shortcuts``: by the path's template. Who may read may ask for all of them."""
         self.app = app
         self._serving, self._shortcuts = serving, shortcuts
 
@@ -77,7 +82,7 @@ class Shortcuts:
         return shortcut.call(_Asked(Request(scope, receive), self._serving, caller, scope["state"]["query"]))
 
 
-def _argument(name: str, declared: Any, template: str) -> Callable[[_Asked], Any]:
+def _argument(name: str, declared: Any, path: str) -> Callable[[_Asked], Any]:
     known: dict[Any, Callable[[_Asked], Any]] = {
         Request: attrgetter("request"),
         Served: attrgetter("serving"),
@@ -86,8 +91,11 @@ def _argument(name: str, declared: Any, template: str) -> Callable[[_Asked], Any
     if declared in known:
         return known[declared]
     validate = TypeAdapter(declared).validate_python
-    parts = template.split("/")
-    if f"{{{name}}}" in parts:
-        place = parts.index(f"{{{name}}}")
+    kind, *said = get_args(declared)
+    parts = path.split("/")
+    if any(isinstance(each, params.Path) for each in said) and f"{{{name}}}" in parts:
+        place = parts.index(f"{{{name}}}") - len(parts)  # from the end: before the route's path stands a prefix
         return lambda asked: validate(asked.request.scope["path"].split("/")[place])
-    return lambda asked: validate(asked.query)
+    if any(isinstance(each, params.Query) for each in said) and issubclass(kind, BaseModel):
+        return lambda asked: validate(asked.query)
+    raise TypeError(f"{path}: {name} is none of what a shortcut can give it; leave the route to the framework, see app.py")

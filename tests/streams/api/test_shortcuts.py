@@ -1,11 +1,16 @@
 """Routes that are called without the framework answer as they do with it."""
 
+from typing import Annotated
+
 import httpx
 import pytest
+from fastapi import APIRouter, Depends, Header
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
 
 from streams.serve.app import create_app
-from streams.serve.serving import Serving
-from streams.serve.shortcuts import Shortcuts
+from streams.serve.serving import Serving, may
+from streams.serve.shortcuts import Shortcut, Shortcuts
 from tests.streams.served import PEOPLE, READER
 
 API = "/api/v1"
@@ -74,3 +79,23 @@ async def test_what_is_plainly_asked_does_not_come_to_the_framework(serving: Ser
         ):
             answer = await api.get(path, headers={"authorization": f"Bearer {READER}"})
             assert answer.status_code == 200, path
+
+
+async def takes_a_header(said: Annotated[str, Header()]) -> Response:
+    return Response(said)
+
+
+async def takes_nothing() -> Response:
+    return Response()
+
+
+def test_a_route_that_asks_for_what_only_the_framework_gives_has_no_shortcut() -> None:
+    routes, guarded = APIRouter(), APIRouter(dependencies=[Depends(may("people"))])
+    routes.add_api_route("/header", takes_a_header)
+    routes.add_api_route("/scope", takes_nothing, dependencies=[Depends(may("people"))])
+    routes.add_api_route("/write", takes_nothing, methods=["POST"])
+    guarded.add_api_route("/guarded", takes_nothing)
+    for route in (*routes.routes, *guarded.routes):
+        assert isinstance(route, APIRoute)
+        with pytest.raises(TypeError, match=f"{route.path}: "):
+            Shortcut(route)
