@@ -3,7 +3,8 @@
 Nothing is computed in another way than the fold does it; where a number is shown in parts, the parts add up to it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from engagement import surge
 from engagement.account import AccountState
@@ -39,9 +40,9 @@ class _Explaining:
     def __init__(self, account: str, state: AccountState, day: int, judge: Judge) -> None:
         self._account, self._day, self._judge = account, day, judge
         self._state = apart(as_one(state))
-        self._facts = judge.facts(account, self._state, day)
+        self._facts, tallies = judge.tallied(account, self._state, day)
         stand(self._state, judge.moves(self._state, day, self._facts), day)
-        self._points = Points(self._state, day, judge)
+        self._points = Points(self._state, day, judge, tallies.own)
 
     def explanation(self, changes: Sequence[TierChange]) -> Explanation:
         state, day, judge, facts = self._state, self._day, self._judge, self._facts
@@ -171,18 +172,17 @@ class _Explaining:
     def _fit(self) -> told.Fit:
         state, rulebook = self._state, self._judge.rulebook
         fit = fit_of(state, rulebook)
-        words = {True: "met", False: "not met", None: "unknown"}
+        words, asked = {True: "met", False: "not met", None: "unknown"}, _asked_by(self._judge)
         criteria = []
         for name, answer in answers(state, rulebook).items():
             criterion = rulebook.fit[name]
             attribute = criterion.attribute or name
-            test = criterion.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"weight", "attribute"})
             criteria.append(
                 told.Criterion(
                     name=name,
                     attribute=attribute,
                     weight=criterion.weight,
-                    asks=asks_of_test(test),
+                    asks=asked[name],
                     has=attribute_of(state, attribute),
                     answer=words[answer],
                 )
@@ -266,6 +266,16 @@ class _Explaining:
         elif fell is not None and self._day < fell + rung.cool_down:
             barred = f"not before {iso_day(fell + rung.cool_down)}, because it fell from there on {iso_day(fell)}"
         return told.NextRung(rung=rung.name, barred=barred, ways=ways_to(rung.enter, self._facts, self._judge.rulebook))
+
+
+@lru_cache(maxsize=8)
+def _asked_by(judge: Judge) -> Mapping[str, str]:
+    """Criterion of fit -> what it asks for: the same for every account, and slow to find out."""
+    tests = {
+        name: criterion.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"weight", "attribute"})
+        for name, criterion in judge.rulebook.fit.items()
+    }
+    return {name: asks_of_test(test) for name, test in tests.items()}
 
 
 def _past(change: TierChange) -> told.Past:

@@ -1,6 +1,5 @@
 """A score taken apart: what each kind earned, and which caps held how much of it back."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from engagement.account import AccountState
@@ -8,20 +7,22 @@ from engagement.counts import ANONYMOUS
 from engagement.explain.explanation import Cap, Share
 from engagement.judging import Judge
 from engagement.rulebook import SignalRule
-from engagement.scoring import THIRD_PARTY
+from engagement.scoring import THIRD_PARTY, Tally
 
 
 class Points:
     """The points of one account on one rule day. A *bucket* is what `engagement.scoring` calls so."""
 
-    def __init__(self, state: AccountState, day: int, judge: Judge) -> None:
-        self._state, self._day, self._judge = state, day, judge
-        self.tally = judge.scoring.tally(state, day)
+    def __init__(self, state: AccountState, day: int, judge: Judge, tally: Tally) -> None:
+        """``tally``: of that state on that day."""
+        self._state, self._day, self._judge, self.tally = state, day, judge, tally
+        # Thousandths before caps by person, for the anonymous, for third parties: of the kinds that caps hold, and of those they do not.
+        self._held, self._exempt = self._buckets(is_exempt=False), self._buckets(is_exempt=True)
 
     def of_bucket(self, bucket: str) -> int:
         """Thousandths of one bucket under its own cap, before the caps of kinds."""
-        earned, limit = self._buckets(is_exempt=False)[bucket], self._limit(_cap_of(bucket)[0])
-        return (earned if limit is None else min(earned, limit)) + self._buckets(is_exempt=True)[bucket]
+        earned, limit = self._held.get(bucket, 0), self._limit(_cap_of(bucket)[0])
+        return (earned if limit is None else min(earned, limit)) + self._exempt.get(bucket, 0)
 
     def shares(self, caps: Sequence[Cap]) -> Iterator[Share]:
         """Every kind's share, the largest first; ``caps`` are those that are exceeded."""
@@ -56,7 +57,7 @@ class Points:
         earned: dict[tuple[str, str | None], int] = {
             (f"account.{kind}", None): sum(buckets.values()) for kind, buckets in self.tally.earned.items()
         }
-        earned |= {_cap_of(bucket): points for bucket, points in self._buckets(is_exempt=False).items()}
+        earned |= {_cap_of(bucket): points for bucket, points in self._held.items()}
         found = [
             Cap(name=name, person=person, limit=limit, earned=points, over=points - limit)
             for (name, person), points in earned.items()
@@ -79,12 +80,12 @@ class Points:
     def _is_exempt(self, kind: str) -> bool:
         return self._judge.rulebook.signals[kind].act_now
 
-    def _buckets(self, *, is_exempt: bool) -> Counter[str]:
-        """Thousandths before caps by person, for the anonymous, for third parties: of the kinds that caps hold, or of those they do not."""
-        total: Counter[str] = Counter()
+    def _buckets(self, *, is_exempt: bool) -> dict[str, int]:
+        total: dict[str, int] = {}
         for kind, buckets in self.tally.earned.items():
             if self._is_exempt(kind) == is_exempt:
-                total.update(buckets)
+                for bucket, points in buckets.items():
+                    total[bucket] = total.get(bucket, 0) + points
         return total
 
 

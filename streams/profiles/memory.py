@@ -129,6 +129,9 @@ class MemoryStore:
     async def timeline(self, account: str) -> Sequence[Change]:
         return tuple(self._timelines.get(account, ()))
 
+    async def with_timeline(self, name: str, most: int) -> tuple[Account | None, Sequence[Change]]:
+        return await self.account(name), (await self.timeline(name))[-most:]
+
     async def changes(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[Change]]:
         return {
             partition: tuple(islice((change for change in self._changes.get(partition, ()) if change.offset >= start), limit))

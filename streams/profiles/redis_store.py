@@ -27,6 +27,7 @@ from streams.profiles.packing import (
     read_overview,
 )
 from streams.profiles.store import (
+    KEPT_CHANGES,
     MOST_MATCHES,
     MOST_OF_BATCH,
     Account,
@@ -44,9 +45,9 @@ from streams.profiles.store import (
 MOST_LOOKED_AT = 2_000
 """Accounts that are looked at for a page; where few of them meet all conditions it is short."""
 
-_WRITE, _FIND, _TEXT, _ACCOUNTS_OF, _CHANGES, _TIMELINE, _CLEAR = (
+_WRITE, _FIND, _TEXT, _ACCOUNTS_OF, _CHANGES, _WITH_TIMELINE, _CLEAR = (
     (files("streams.profiles") / f"{script}.lua").read_text()
-    for script in ("write", "find", "text", "accounts_of", "changes", "timeline", "clear")
+    for script in ("write", "find", "text", "accounts_of", "changes", "with_timeline", "clear")
 )
 _READ = 500  # accounts that are read at once
 
@@ -63,7 +64,7 @@ class RedisStore:
         self._find = client.register_script(_FIND)
         self._text = client.register_script(_TEXT)
         self._accounts_of = client.register_script(_ACCOUNTS_OF)
-        self._timeline = client.register_script(_TIMELINE)
+        self._with_timeline = client.register_script(_WITH_TIMELINE)
 
     async def places(self) -> Mapping[str, int]:
         kept = await self._answer(self._client.hgetall(self._at + "places"))
@@ -142,8 +143,13 @@ class RedisStore:
         return (read_listed(profile, change) for profile, change in zip(profiles, changes, strict=True) if profile is not None)
 
     async def timeline(self, account: str) -> Sequence[Change]:
-        ids, bodies = await self._answer(self._timeline([self._at], [account]))
-        return tuple(read_change(each, body) for each, body in zip(ids, bodies, strict=True) if body is not None)
+        _, changes = await self.with_timeline(account, KEPT_CHANGES)
+        return changes
+
+    async def with_timeline(self, name: str, most: int) -> tuple[Account | None, Sequence[Change]]:
+        kept, ids, bodies = await self._answer(self._with_timeline([self._at], [name, most]))
+        account = None if kept[0] is None else read_account(*kept)
+        return account, tuple(read_change(each, body) for each, body in zip(ids, bodies, strict=True) if body is not None)
 
     async def changes(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[Change]]:
         pipeline = self._client.pipeline(transaction=False)

@@ -201,6 +201,9 @@ class ProfileStore(Protocol):
     async def timeline(self, account: str) -> Sequence[Change]:
         """An account's tier changes, oldest first, the newest `KEPT_CHANGES`."""
 
+    async def with_timeline(self, name: str, most: int) -> tuple[Account | None, Sequence[Change]]:
+        """One account, or None, and the newest ``most`` of its timeline, as both are at one instant."""
+
     async def changes(self, after: Mapping[int, int], limit: int) -> Mapping[int, Sequence[Change]]:
         """Of each partition in ``after`` the tier changes from that offset on, oldest first, ``limit`` of each at most."""
 

@@ -1,7 +1,7 @@
 """``mqa serve``: the HTTP API over the profiles that the projector keeps, and the page made of it.
 
-The way of a request: `server` (the process) -> `guard` (hosts, `tokens`, `rates`, limits, headers) -> `app` (which route) -> a module of
-routes -> `answers`, or `problems` where it goes wrong. Routes answer from the one `serving`:
+The way of a request: `server` (the process) -> `guard` (hosts, `tokens`, `rates`, limits, headers) -> `shortcuts`, or else `app`
+(which route) -> a module of routes -> `answers`, or `problems` where it goes wrong. Routes answer from the one `serving`:
 
 - accounts: `accounts`, `overview`; tier changes since a position: `changes`
 - decisions of people: `writes`, which `updates` sends to Kafka

@@ -1,7 +1,6 @@
 """Accounts: lists of them, and one with all that is known of it."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Literal, cast
 
@@ -16,7 +15,7 @@ from engagement.contacts import read_contact
 from engagement.days import EARLIEST, LATEST, iso_instant, parse_day, to_ms
 from engagement.errors import Refused
 from engagement.events import LONGEST_NAME, Name
-from engagement.explain.account import explain
+from engagement.explain.account import LAST_CHANGES, explain
 from engagement.explain.explanation import Explanation
 from engagement.explain.trend import MOST_DAYS, trend
 from engagement.judging import Judge
@@ -24,8 +23,8 @@ from engagement.rulebook import BOTTOMS
 from engagement.written import printable
 from streams.identity import registrable
 from streams.profiles import store
-from streams.profiles.store import KEPT_CHANGES, Account, Listed
-from streams.serve.answers import JSON, KEEP_NOTHING, answer, encode, tagged
+from streams.profiles.store import KEPT_CHANGES, Account, Change, Listed
+from streams.serve.answers import JSON, KEEP_NOTHING, Body, answer, encode, tagged
 from streams.serve.problems import Refusal, unavailable
 from streams.serve.serving import Asking, Served, Serving
 
@@ -118,7 +117,7 @@ async def accounts(request: Request, serving: Served, wanted: Annotated[Accounts
     return tagged(request, await serving.lists(question, lambda: _listed(serving, wanted)), JSON)
 
 
-async def _listed(serving: Serving, wanted: AccountsWanted) -> bytes:
+async def _listed(serving: Serving, wanted: AccountsWanted) -> Body:
     rungs = {ladder: rung for ladder in BOTTOMS if (rung := getattr(wanted, ladder)) is not None}
     if rungs:
         _check_rungs(rungs, await serving.newest())
@@ -143,7 +142,7 @@ async def _listed(serving: Serving, wanted: AccountsWanted) -> bytes:
 @routes.get("/accounts/{account}")
 async def account(request: Request, serving: Served, caller: Asking, account: AccountName) -> Response:
     """Explain one account: where it stands, what earned its points, when they fade, what it lacks for more."""
-    kept, changes = await asyncio.gather(find_account(serving, account), serving.store.timeline(one_form(account)))
+    kept, changes = await _find_with_timeline(serving, account, LAST_CHANGES)
     judge, day = await _as_judged(serving, kept)
     told = explain(kept.profile.account, decode(kept.row).state, day, judge, [_decode_change(change.body) for change in changes])
     contacts = None
@@ -156,9 +155,9 @@ async def account(request: Request, serving: Served, caller: Asking, account: Ac
 @routes.get("/accounts/{account}/timeline")
 async def timeline(request: Request, serving: Served, account: AccountName, wanted: Annotated[TimelineWanted, Query()]) -> Response:
     """List an account's tier changes, the newest first."""
-    kept, changes = await asyncio.gather(find_account(serving, account), serving.store.timeline(one_form(account)))
-    newest = [_decode_change(change.body) for change in changes[-wanted.limit :]]
-    return answer(request, Timeline(account=kept.profile.account, changes=tuple(reversed(newest))))
+    kept, changes = await _find_with_timeline(serving, account, wanted.limit)
+    newest_first = tuple(_decode_change(change.body) for change in reversed(changes))
+    return answer(request, Timeline(account=kept.profile.account, changes=newest_first))
 
 
 @routes.get("/accounts/{account}/trend")
@@ -176,12 +175,20 @@ def one_form(said: str) -> str:
 
 async def find_account(serving: Serving, said: str) -> Account:
     """Find an account in any spelling of its domain. Raises `Refusal` where there is none: 404 with names that are near."""
-    name = one_form(said)
-    kept = await serving.store.account(name)
+    return await _known(serving, said, await serving.store.account(one_form(said)))
+
+
+async def _find_with_timeline(serving: Serving, said: str, most: int) -> tuple[Account, Sequence[Change]]:
+    """`find_account`, and the newest of its tier changes."""
+    kept, changes = await serving.store.with_timeline(one_form(said), most)
+    return await _known(serving, said, kept), changes
+
+
+async def _known(serving: Serving, said: str, kept: Account | None) -> Account:
     if kept is None and not await serving.is_complete():
         raise unavailable(f"account = {printable(said, 80)!r}: is not known yet, profiles are being rebuilt; ask again")
     if kept is None:
-        near = await _near(serving, name)
+        near = await _near(serving, one_form(said))
         remedy = f"did you mean {' or '.join(near)}?" if near else "look at its spelling; `text=` of /api/v1/accounts finds parts"
         raise Refusal(HTTPStatus.NOT_FOUND, f"account = {printable(said, 80)!r}: is not known; {remedy}")
     return kept

@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import msgspec
 from fastapi import Request
@@ -13,7 +13,24 @@ ASK_AGAIN = "private, no-cache"
 """May be kept, and must be asked for again, which costs little where it has not changed."""
 KEEP_NOTHING = "no-store"
 
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
+
+
+class Body(NamedTuple):
+    """What is sent. The tag is part of it, so that a body which many share is looked through once."""
+
+    sent: bytes
+    tag: str
+
+    @classmethod
+    def of(cls, sent: bytes) -> Self:
+        """Tag it."""
+        return cls(sent, f'"{blake2b(sent, digest_size=12).hexdigest()}"')
+
+
+def encode(said: Any) -> Body:
+    """Write a Struct, or what JSON has."""
+    return Body.of(_encode(said))
 
 
 def answer(request: Request, said: Any, *, cache: str = ASK_AGAIN) -> Response:
@@ -21,11 +38,10 @@ def answer(request: Request, said: Any, *, cache: str = ASK_AGAIN) -> Response:
     return tagged(request, encode(said), JSON, cache=cache)
 
 
-def tagged(request: Request, body: bytes, media_type: str, *, cache: str = ASK_AGAIN, headers: dict[str, str] | None = None) -> Response:
-    """Send bytes, or 304 to a client that has them."""
-    tag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
-    sent = {"cache-control": cache, "etag": tag, "vary": "authorization"} | (headers or {})
+def tagged(request: Request, body: Body, media_type: str, *, cache: str = ASK_AGAIN, headers: dict[str, str] | None = None) -> Response:
+    """Send a body, or 304 to a client that has them."""
+    sent = {"cache-control": cache, "etag": body.tag, "vary": "authorization"} | (headers or {})
     known = request.headers.get("if-none-match", "")
-    if known.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in known.split(",")]:
+    if known.strip() == "*" or body.tag in [each.strip().removeprefix("W/") for each in known.split(",")]:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=sent)
-    return Response(body, headers=sent, media_type=media_type)
+    return Response(body.sent, headers=sent, media_type=media_type)

@@ -7,16 +7,18 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
 from engagement.explain.trend import Trend
 from streams.serve import accounts, changes, dead_letters, health, me, openapi, overview, reports, writes
-from streams.serve.answers import answer, tagged
+from streams.serve.answers import Body, answer, tagged
 from streams.serve.guard import Guard
 from streams.serve.paths import Paths
 from streams.serve.problems import answer_problems
 from streams.serve.serving import Serving, may
+from streams.serve.shortcuts import Shortcut, Shortcuts
 
 API = "/api/v1"
 PAGE = Path(__file__).parent / "page"
@@ -55,7 +57,10 @@ def create_app(serving: Serving) -> Guard:
     """Compose the server: every route, behind the guard."""
     app = _routes()
     app.state.serving = serving
-    return Guard(app, serving, Paths(api_document()["paths"], also=[*PAGE_PATHS, f"{API}/openapi.json"]))
+    asked_often = (route for part in (accounts, overview, changes) for route in part.routes.routes if isinstance(route, APIRoute))
+    shortcuts = {f"{API}{route.path}": Shortcut(route) for route in asked_often}
+    paths = Paths(api_document()["paths"], also=[*PAGE_PATHS, f"{API}/openapi.json"])
+    return Guard(Shortcuts(app, serving, shortcuts), serving, paths)
 
 
 @lru_cache(1)
@@ -87,7 +92,7 @@ def _routes() -> FastAPI:
         return answer(request, api_document())
 
     app.mount("/static", StaticFiles(directory=PAGE))
-    index = (PAGE / "index.html").read_bytes()
+    index = Body.of((PAGE / "index.html").read_bytes())
 
     @app.get("/", include_in_schema=False)
     async def page(request: Request) -> Response:

@@ -20,7 +20,7 @@ from engagement.events import LONGEST_NAME, Name
 from streams.identity import registrable
 from streams.profiles.store import Change
 from streams.serve.accounts import Cursor
-from streams.serve.answers import JSON, encode, tagged
+from streams.serve.answers import JSON, Body, encode, tagged
 from streams.serve.problems import Refusal
 from streams.serve.serving import Served, Serving
 from streams.topics import TIER_CHANGES
@@ -98,7 +98,7 @@ async def tier_changes(request: Request, serving: Served, wanted: Annotated[Chan
     return tagged(request, await serving.lists(question, lambda: _listed(serving, wanted)), JSON)
 
 
-async def _listed(serving: Serving, wanted: ChangesWanted) -> bytes:
+async def _listed(serving: Serving, wanted: ChangesWanted) -> Body:
     if wanted.after is not None and wanted.last is not None:
         raise Refusal(HTTPStatus.BAD_REQUEST, f"last = {wanted.last}: says where to begin, as after does; give one of the two")
     places, first = await _places(serving), await serving.first_changes()

@@ -6,10 +6,10 @@ The outermost layer, so that it holds for what the framework answers by itself t
 import asyncio
 import logging
 import math
+from collections.abc import Mapping
 from http import HTTPStatus
 from time import perf_counter
 
-from fastapi import FastAPI
 from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,6 +43,7 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 """On every answer, unless a route says another itself."""
+_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]  # as ASGI has them
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 NO_ROUTE = "none"
@@ -53,7 +54,7 @@ _PROBED = "/health/"
 class Guard:
     """Wraps the app."""
 
-    def __init__(self, app: FastAPI, serving: Serving, paths: Paths) -> None:
+    def __init__(self, app: ASGIApp, serving: Serving, paths: Paths) -> None:
         self.app = app  # what it guards
         self._serving, self._rates, self._paths = serving, Rates(serving.rate), paths
         self._hosts = frozenset(host.lower() for host in serving.hosts)
@@ -86,7 +87,7 @@ class Guard:
     async def _pass(self, scope: Scope, receive: Receive, answer: "_Answer", path: Path | None) -> None:
         try:
             self._check(scope)
-            _check_query(scope, path)
+            scope["state"] |= {"path": path, "query": _query(scope, path)}
             if scope["method"] == "OPTIONS":
                 options = nothing_there(scope["path"]) if path is None else Response(None, HTTPStatus.NO_CONTENT, {"allow": path.allow})
                 await answer.send_all(options, receive)
@@ -134,14 +135,15 @@ class Guard:
             raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, detail)
 
 
-def _check_query(scope: Scope, path: Path | None) -> None:
-    """Raise `Refusal` for a parameter that nothing would look at: who wrote it meant something by it."""
+def _query(scope: Scope, path: Path | None) -> Mapping[str, str]:
+    """Read the query. Raises `Refusal` for a parameter that nothing would look at: who wrote it meant something by it."""
+    query = dict(QueryParams(scope["query_string"])) if scope["query_string"] else {}
     known = None if path is None else path.asks.get(scope["method"])
-    if known is not None and scope["query_string"]:
-        for name in QueryParams(scope["query_string"]):
-            if name not in known:
-                remedy = f"use some of {', '.join(sorted(known))}" if known else "there are none here"
-                raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"{printable(name, 80)}: is no parameter here; {remedy}")
+    if known is not None and not known.issuperset(query):
+        name = next(name for name in query if name not in known)
+        remedy = f"use some of {', '.join(sorted(known))}" if known else "there are none here"
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"{printable(name, 80)}: is no parameter here; {remedy}")
+    return query
 
 
 class _Answer:
@@ -154,11 +156,10 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
+            said = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(header for header in _HEADERS if header[0] not in said)]
             if self.status == HTTPStatus.METHOD_NOT_ALLOWED and self._path is not None:
-                headers["allow"] = self._path.allow
+                MutableHeaders(scope=message)["allow"] = self._path.allow
         await self._send(message)
 
     async def send_all(self, response: ASGIApp, receive: Receive) -> None:

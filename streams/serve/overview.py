@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from engagement.days import iso_day
+from engagement.judging import Judge
 from engagement.ladders import Ladder
 from streams.profiles import store
-from streams.serve.answers import answer
+from streams.serve.answers import JSON, encode, tagged
 from streams.serve.serving import Served
 
 routes = APIRouter(tags=["overview"])
@@ -62,12 +63,17 @@ class Overview(msgspec.Struct, kw_only=True, frozen=True):
 async def overview(request: Request, serving: Served) -> Response:
     """Count accounts by rung, segment and owner, and what moved lately."""
     marks, counted, newest = await serving.marks(), await serving.overview(), await serving.newest()
+    judge = None if newest is None else newest[0]
+    body = serving.numbers((marks, counted, judge), lambda: encode(_told(marks, counted, judge)))
+    return tagged(request, body, JSON)
+
+
+def _told(marks: Mapping[int, store.Mark], counted: store.Overview, judge: Judge | None) -> Overview:
     days = [mark.rule_day for mark in marks.values() if mark.rule_day is not None]
     today = min(days, default=None)
-    judge = None if newest is None else newest[0]
     ladders = () if judge is None else judge.rulebook.ladders
     segments = dict.fromkeys(() if judge is None else judge.rulebook.conditions_by_segment, 0)
-    told = Overview(
+    return Overview(
         day=None if today is None else iso_day(today),
         rulebook=None if judge is None else judge.version,
         is_complete=store.is_complete(marks),
@@ -78,7 +84,6 @@ async def overview(request: Request, serving: Served) -> Response:
         owners=dict(sorted(counted.owners.items(), key=lambda each: (-each[1], each[0]))),
         suppress=() if judge is None else tuple(judge.rulebook.suppress),
     )
-    return answer(request, told)
 
 
 def _ladder(ladder: Ladder, counted: store.Overview) -> LadderNow:

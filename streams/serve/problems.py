@@ -52,21 +52,30 @@ def nothing_there(path: str) -> Response:
     return problem(HTTPStatus.NOT_FOUND, detail)
 
 
+def worded(error: Exception) -> Response:
+    """Answer what a route raises; whatever is none of `EXPECTED` is a defect."""
+    match error:
+        case Refusal():
+            return problem(error.status, error.detail, error.headers)
+        case Refused():
+            return problem(HTTPStatus.BAD_REQUEST, str(error))
+        case StoreUnavailable():
+            return worded(unavailable(f"the store of profiles does not answer ({error}); ask again, or see /health/ready"))
+        case _:
+            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a defect of the server, which its log tells")
+
+
+EXPECTED = (Refusal, Refused, StoreUnavailable)
+
+
 def answer_problems(app: FastAPI) -> None:
     """Have every error that a route raises, and those of the framework, answered as a problem."""
 
-    @app.exception_handler(Refusal)
-    async def refusal(_: Request, error: Refusal) -> Response:
-        return problem(error.status, error.detail, error.headers)
+    async def raised(_: Request, error: Exception) -> Response:
+        return worded(error)
 
-    @app.exception_handler(Refused)
-    async def refused(_: Request, error: Refused) -> Response:
-        return problem(HTTPStatus.BAD_REQUEST, str(error))
-
-    @app.exception_handler(StoreUnavailable)
-    async def store_away(_: Request, error: StoreUnavailable) -> Response:
-        away = unavailable(f"the store of profiles does not answer ({error}); ask again, or see /health/ready")
-        return problem(away.status, away.detail, away.headers)
+    for kind in (*EXPECTED, Exception):
+        app.add_exception_handler(kind, raised)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -82,10 +91,6 @@ def answer_problems(app: FastAPI) -> None:
             case _:
                 detail = error.detail
         return problem(error.status_code, detail, error.headers)
-
-    @app.exception_handler(Exception)
-    async def defect(_: Request, __: Exception) -> Response:
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a defect of the server, which its log tells")
 
 
 def complaint(error: Mapping[str, object]) -> str:

@@ -42,3 +42,17 @@ class Shared(Generic[T]):
         if len(self._answers) > self._most:
             self._answers.popitem(last=False)
         return await known()
+
+
+class Made(Generic[T]):
+    """What was made last, for as long as it would be made of the very same things."""
+
+    def __init__(self) -> None:
+        self._of: tuple[object, ...] = ()
+        self._made: T | None = None
+
+    def __call__(self, of: tuple[object, ...], make: Callable[[], T]) -> T:
+        """It. ``of`` are all the things that ``make`` looks at, none of which ever changes."""
+        if self._made is None or list(map(id, of)) != list(map(id, self._of)):  # both are held, so no two share an id
+            self._made, self._of = make(), of
+        return self._made

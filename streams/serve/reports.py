@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engagement.days import iso_instant, to_ms
 from engagement.written import printable
-from streams.serve.answers import KEEP_NOTHING, answer, tagged
+from streams.serve.answers import KEEP_NOTHING, Body, answer, tagged
 from streams.serve.problems import Refusal
 from streams.serve.serving import Asking, Served, may
 
@@ -83,7 +83,7 @@ async def report(request: Request, serving: Served, caller: Asking, name: Report
     file = _files(serving.reports).get(name)
     if file is None:
         raise Refusal(HTTPStatus.NOT_FOUND, f"name = {printable(name, 80)!r}: is no report; /api/v1/reports lists those there are")
-    return tagged(request, file.read_bytes(), MEDIA_TYPES[file.suffix], headers={"content-security-policy": SANDBOXED})
+    return tagged(request, Body.of(file.read_bytes()), MEDIA_TYPES[file.suffix], headers={"content-security-policy": SANDBOXED})
 
 
 def _files(folder: Path | None) -> dict[str, Path]:

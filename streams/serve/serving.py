@@ -10,10 +10,11 @@ from fastapi import Depends, Request
 
 from engagement.judging import Judge, judge_by
 from streams.profiles.store import Mark, Overview, ProfileStore, is_complete
+from streams.serve.answers import Body
 from streams.serve.letters import LetterSource
 from streams.serve.metrics import ServeMetrics
 from streams.serve.problems import Refusal, unavailable
-from streams.serve.remembered import Remembered, Shared
+from streams.serve.remembered import Made, Remembered, Shared
 from streams.serve.tickets import Tickets
 from streams.serve.tokens import ANYBODY, NOBODY, Caller, Scope, Tokens
 from streams.serve.updates import UpdateSink
@@ -44,7 +45,8 @@ class Serving:
     marks: Remembered[Mapping[int, Mark]] = field(init=False)  # where each partition stood a moment ago
     overview: Remembered[Overview] = field(init=False)  # likewise, and the next
     first_changes: Remembered[Mapping[int, int]] = field(init=False)
-    lists: Shared[bytes] = field(default_factory=lambda: Shared(MOMENT_SECONDS, MOST_SHARED), init=False)  # bodies by path and query
+    lists: Shared[Body] = field(default_factory=lambda: Shared(MOMENT_SECONDS, MOST_SHARED), init=False)  # by path and query
+    numbers: Made[Body] = field(default_factory=Made, init=False)  # of all accounts
 
     def __post_init__(self) -> None:
         """Nothing is asked yet."""

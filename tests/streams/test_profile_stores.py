@@ -69,6 +69,7 @@ async def test_an_empty_store_knows_nothing(store):
     assert await store.account("acme.com") is None
     assert await store.rulebook("v1") is None
     assert await store.timeline("acme.com") == ()
+    assert await store.with_timeline("acme.com", 5) == (None, ())
     assert await store.changes({0: 0}, 10) == {0: ()}
     assert await store.contacts(["p1"]) == {}
     assert await store.accounts_of(0, "", 10) == ()
@@ -302,6 +303,7 @@ async def test_an_accounts_timeline_is_its_changes_oldest_first(store):
     await happen(store, [("acme.com", first), ("beta.com", a_change(4)), ("acme.com", second)])
     await happen(store, [("acme.com", third)])
     assert await store.timeline("acme.com") == (first, second, third)
+    assert await store.with_timeline("acme.com", 2) == (None, (second, third))
 
 
 async def test_of_a_timeline_the_newest_changes_are_kept(store):
@@ -465,6 +467,7 @@ async def test_hostile_names_are_names_like_others(store):
         assert await listed(store, owner=name) == await listed(store, segment=name) == [name]
         assert name in await listed(store, text=name)
         assert len(await store.timeline(name)) == 1
+        assert await store.with_timeline(name, 200) == (account, await store.timeline(name))
 
 
 async def test_a_text_that_matches_too_many_must_be_said_more_closely(store):

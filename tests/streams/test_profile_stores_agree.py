@@ -164,6 +164,7 @@ class Stores(RuleBasedStateMachine):
     def look_up(self, name, partition, limit, start):
         self.both(lambda store: store.account(name))
         self.both(lambda store: store.timeline(name))
+        self.both(lambda store: store.with_timeline(name, limit))
         self.both(lambda store: store.rulebook("v1"))
         self.both(lambda store: store.contacts(NAMES))
         self.both(lambda store: store.accounts_of(partition, name, limit))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from streams.serve.remembered import Shared
+from streams.serve.remembered import Made, Shared
 
 
 async def test_whoever_asks_the_same_at_once_shares_one_answer_and_later_gets_another():
@@ -73,3 +73,11 @@ async def test_whoever_goes_away_takes_nobodys_answer_along():
     await asyncio.sleep(0.01)
     impatient.cancel()
     assert await patient == 1
+
+
+def test_what_is_made_is_made_again_of_anything_else_however_alike():
+    made, one, alike = Made[list[int]](), [1], [1]
+    first = made((one, None), lambda: [*one])
+    assert made((one, None), lambda: [2]) is first
+    assert made((alike, None), lambda: [3]) == [3]
+    assert made((alike,), lambda: [4]) == [4]
