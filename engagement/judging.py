@@ -1,7 +1,7 @@
 """A rulebook applied to an account on a rule day: facts, rungs, and when silence moves it next."""
 
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -102,39 +102,53 @@ class Judge:
 
     def tallied(self, account: str, state: AccountState, day: int) -> tuple[Facts, Tallies]:
         """Gather what conditions look at, and what it was made from."""
+        return self._tallied_by_day(account, state)(day)
+
+    def _tallied_by_day(self, account: str, state: AccountState) -> Callable[[int], tuple[Facts, Tallies]]:
+        """Give `tallied` for one day after another. What days do not change is found once, where an account stands may change between."""
         state = as_one(state)
         scoring, rulebook = self._scoring, self.rulebook
-        tally = scoring.tally(state, day)
-        together = scoring.tally(rolled_up(state), day) if state.has_below else tally
-        active = scoring.last_activity(state, tally.multipliers)
-        surging = surge.surging(state, day, rulebook, tally.excluded) if state.topics else surge.NOTHING
-        facts = Facts(
-            score=tally.score,
-            people=len(tally.people),
-            active_days=len(tally.days),
-            first_party=tally.first_party,
-            roles=len({state.roles[person] for person in tally.people} - {None}),
-            act_now_age=tally.act_now_age,
-            idle=None if active is None else max(0, day - active),
-            grade=fit_of(state, rulebook).grade,
-            value=value_of(state, rulebook),
-            suppressed=state.relationship in self._suppressed or account in self._suppressed_accounts,
-            committee=self._committee(state),
-            blocked=rulebook.committee is not None and not self._known_roles(state).isdisjoint(rulebook.committee.blockers),
-            surges=surging.names(rulebook),
-            surging_topics=len(surging.topics),
-            rolled_up_score=together.score,
-            rolled_up_people=len(together.people),
-            state=state,
-            signals=lambda kinds, span: scoring.signals(state, tally.multipliers, day, kinds, span),
-            people_with=lambda roles, least: scoring.people_with(state, tally, roles, least),
-            segments=[],
-            rungs={},
-        )
-        for name, condition in rulebook.conditions_by_segment.items():
-            if condition.holds(facts):
-                facts.segments.append(name)
-        return facts, Tallies(tally, together)
+        both = rolled_up(state) if state.has_below else None
+        multipliers = scoring.multipliers(state)
+        active = scoring.last_activity(state, multipliers)
+        grade, value = fit_of(state, rulebook).grade, value_of(state, rulebook)
+        suppressed = state.relationship in self._suppressed or account in self._suppressed_accounts
+        committee = self._committee(state)
+        blocked = rulebook.committee is not None and not self._known_roles(state).isdisjoint(rulebook.committee.blockers)
+
+        def tallied(day: int) -> tuple[Facts, Tallies]:
+            tally = scoring.tally(state, day)
+            together = tally if both is None else scoring.tally(both, day)
+            surging = surge.surging(state, day, rulebook, tally.excluded) if state.topics else surge.NOTHING
+            facts = Facts(
+                score=tally.score,
+                people=len(tally.people),
+                active_days=len(tally.days),
+                first_party=tally.first_party,
+                roles=len({state.roles[person] for person in tally.people} - {None}),
+                act_now_age=tally.act_now_age,
+                idle=None if active is None else max(0, day - active),
+                grade=grade,
+                value=value,
+                suppressed=suppressed,
+                committee=committee,
+                blocked=blocked,
+                surges=surging.names(rulebook) if state.topics else (),
+                surging_topics=len(surging.topics),
+                rolled_up_score=together.score,
+                rolled_up_people=len(together.people),
+                state=state,
+                signals=lambda kinds, span: scoring.signals(state, multipliers, day, kinds, span),
+                people_with=lambda roles, least: scoring.people_with(state, tally, roles, least),
+                segments=[],
+                rungs={},
+            )
+            for name, condition in rulebook.conditions_by_segment.items():
+                if condition.holds(facts):
+                    facts.segments.append(name)
+            return facts, Tallies(tally, together)
+
+        return tallied
 
     def headroom(self, state: AccountState, day: int, facts: Facts, tallies: Tallies) -> Headroom:
         """Say which signals the account bears from ``day`` on, where it was judged as ``facts`` and did not move."""
@@ -235,10 +249,16 @@ class Judge:
         ends = [pin.until + 1 for pin in state.pins.values() if pin.until is not None]
         settled = max([day, *ends, *days]) + self._horizon  # a signal may be dated ahead
 
-        def moves_on(later: int) -> bool:
-            return bool(self.moves(state, later, self.facts(account, state, later)))
+        tallied = self._tallied_by_day(account, state)
 
-        return next_change_day(moves_on, moves_on if is_fading else lambda later: self._signature(account, state, later), day, settled)
+        @cache
+        def moves_on(later: int) -> bool:
+            return bool(self.moves(state, later, tallied(later)[0]))
+
+        def signature(later: int) -> object:
+            return self._signature(state, later, tallied(later)[0])
+
+        return next_change_day(moves_on, moves_on if is_fading else signature, day, settled)
 
     def is_fading(self, state: AccountState) -> bool:
         """Whether silence can only take away from the account, so that a plain signal can only put off its due day."""
@@ -274,16 +294,16 @@ class Judge:
     def in_silence(self, account: str, state: AccountState, due: int | None) -> Iterator[tuple[int, list[Move]]]:
         """Yield the days from the ``due`` day on which the account moves if nothing more happens, and how; ``state`` stays as it is."""
         silent = apart(as_one(state))
+        tallied = self._tallied_by_day(account, silent)
         while due is not None:
-            moves = self.moves(silent, due, self.facts(account, silent, due))
+            moves = self.moves(silent, due, tallied(due)[0])
             stand(silent, moves, due)
             if moves:
                 yield due, moves
             due = self.due(account, silent, due)
 
-    def _signature(self, account: str, state: AccountState, day: int) -> tuple[object, ...]:
+    def _signature(self, state: AccountState, day: int, facts: Facts) -> tuple[object, ...]:
         """All that decides how the account moves on ``day``: each part changes at most once in silence."""
-        facts = self.facts(account, state, day)
         holds = tuple(word.holds(facts) for word in self._words if word.operator not in ("segment", "surge", "surging"))
         standings = [*state.standings.items(), *state.computed.items()]
         rungs = [
