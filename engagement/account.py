@@ -154,6 +154,11 @@ class AccountState(Counts, array_like=True):
         person = counts.counted_as(self._by_name(signal).person)
         return whoever(person, self.same) if self.same else person
 
+    def may_have_role(self, person: str) -> bool:
+        """Whether a person, as `who` names it, may be evaluated as one with a role: known here, or below for what is rolled up."""
+        below = None if self.below is None else self.below.roles.get(person)
+        return bool(self.same) or self.roles.get(person) is not None or below is not None
+
     def learn(self, update: Update) -> bool:
         """Take what an update says; a field that is not there stays, None clears.
 

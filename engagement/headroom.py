@@ -8,8 +8,8 @@ conditions are all fading: what is true then was true on the day of the judgemen
 judged.
 """
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -17,6 +17,13 @@ from engagement.conditions import Condition, Facts, Silence
 from engagement.days import day_of
 from engagement.records import Signal
 from engagement.scoring import Full
+
+
+class Worth(Protocol):
+    """What a signal adds at most."""
+
+    def __call__(self, kind: str, person: str, age: int, seconds: int, full: Full, *, may_have_role: bool) -> int:
+        """See `Scoring.worth`."""
 
 
 class Headroom(msgspec.Struct, kw_only=True, gc=False):
@@ -34,12 +41,12 @@ class Headroom(msgspec.Struct, kw_only=True, gc=False):
     roles_left: int  # new people with a role to the nearest threshold
     days: frozenset[int]  # active already
     days_left: int  # new active days to the nearest threshold
-    worth: Callable[..., int]  # see `Scoring.worth`
+    worth: Worth
 
-    def bears(self, signal: Signal, person: str, day: int, *, has_role: bool) -> bool:
+    def bears(self, signal: Signal, person: str, day: int, *, may_have_role: bool) -> bool:
         """Whether a signal certainly moves nothing on the rule day ``day``.
 
-        ``person`` is as whom its person is counted on evaluation (see `AccountState.who`), and may have a role only where ``has_role``.
+        ``person`` is as whom its person is counted on evaluation (see `AccountState.who`); for the other see `AccountState.may_have_role`.
         """
         if day != self.day and not self.is_lasting:
             return False
@@ -59,18 +66,25 @@ class Headroom(msgspec.Struct, kw_only=True, gc=False):
             if person not in self.people:
                 self.people |= {person}
                 self.people_left -= 1
-                self.roles_left -= has_role
-        is_anyones = has_role or signal.via is not None  # below, a person may have a role that is not known here
-        self.points -= self.worth(signal.kind, person, max(0, day - occurred), signal.seconds or 0, self.full, has_role=is_anyones)
+                self.roles_left -= may_have_role
+        age = max(0, day - occurred)
+        self.points -= self.worth(signal.kind, person, age, signal.seconds or 0, self.full, may_have_role=may_have_role)
         return self.points > 0 and min(self.people_left, self.roles_left, self.days_left) > 0
 
 
 _COSTS = {"active_days": 1, "score": 2, "rolled_up_score": 2, "people": 3, "rolled_up_people": 3, "roles": 3, "idle_under": 9}
+"""What it costs to watch a word: the more, the sooner it has the account judged. A new active day comes once a day; with `idle_under` no
+signal is borne at all."""
 _COST = 4
-"""What it costs to watch a word, the more the sooner a signal has the account judged; of a word that stands not above."""
+"""Of any other word."""
 
 _SEEN_TO = frozenset({"act_now", "first_party", "idle", "surge", "surging", "segment"})
-"""Words that no signal changes which is borne whatever is watched; of segments their conditions are watched."""
+"""Words that no signal changes which is borne, whatever is watched.
+
+``act_now`` and ``first_party``: such signals are not among the `Headroom.kinds`. ``idle``: only the signal of another day ends it, and
+where a rulebook has that word, no new day is borne (`Headroom.is_lasting` is false, and then ``days_left`` is 1). ``surge``, ``surging``:
+by `Headroom.surges_since`. ``segment``: the segments' own conditions are watched.
+"""
 
 
 class Watch(NamedTuple):
@@ -86,7 +100,7 @@ class Watch(NamedTuple):
             return
         operator = self.condition.operator
         if not self.parts:
-            if not holds:  # signals make a word true, never false
+            if not holds:  # signals make the words that are watched true, never false
                 yield self.condition
         elif operator == "not":
             yield from self.parts[0].words(facts, not holds)

@@ -178,7 +178,7 @@ class Judge:
         )
 
     def _watched(self, state: AccountState, facts: Facts) -> Iterator[Condition]:
-        """Yield words such that no signal moves the account while none of them becomes another."""
+        """Yield words such that no signal moves the account while each of them stays true or false, as it is."""
         for each in self._watches_of_segments:
             yield from each.words(facts, each.condition.holds(facts))
         for ladder in self._ladders:

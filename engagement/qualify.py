@@ -387,7 +387,7 @@ class _Work:
         if headroom is None:
             return False
         state, person = row.state, row.state.who(signal)
-        return headroom.bears(signal, person, day, has_role=bool(state.same) or state.roles.get(person) is not None)
+        return headroom.bears(signal, person, day, may_have_role=state.may_have_role(person))
 
     def _day(self, day: int, record: Record, limit: int) -> bool:
         """Judge the accounts that are due. False where the step must end first: before the day, or between two slices of it."""

@@ -125,10 +125,10 @@ class Scoring:
         self.horizon = max((self.window, *(len(kind.worth) for kind in self._kinds.values())))
         """From this age on a cell changes nothing that is tallied."""
 
-    def worth(self, kind: str, person: str, age: int, seconds: int, full: Full, *, has_role: bool) -> int:
+    def worth(self, kind: str, person: str, age: int, seconds: int, full: Full, *, may_have_role: bool) -> int:
         """Thousandths that one signal of a person can add at most to the score of an account of which so much is ``full``.
 
-        ``has_role``: the person may have any role.
+        Where the person ``may_have_role``, it may be any.
         """
         rule = self._kinds.get(kind)
         if rule is None or age >= len(rule.worth) or kind in full.kinds:
@@ -136,7 +136,7 @@ class Scoring:
         if rule.cap is None and not rule.act_now and (THIRD_PARTY if rule.third_party else person) in full.buckets:
             return 0
         amount = rule.worth[age] + (seconds * rule.minute_worth[age] if rule.minute_worth else 0)
-        return amount * (self._largest_multiplier if has_role else self._largest_without_role) // rule.whole + 1
+        return amount * (self._largest_multiplier if may_have_role else self._largest_without_role) // rule.whole + 1
 
     def counts(self, kind: str) -> bool:
         """Whether signals of this kind can change a tally."""

@@ -1,11 +1,11 @@
 """Reads that are asked for often are called directly: to find a route and its parameters takes FastAPI longer than most of them take.
 
-FastAPI has these routes as well. It makes the document of them, and gets every request that it would refuse: so a refusal is worded only
-there.
+FastAPI has these routes as well. It makes the document of them, and gets every request that it would refuse by itself: for a parameter, or
+for the caller's scope. What a route raises is worded by the same `problems.worded` on both ways.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from inspect import signature
+from inspect import iscoroutinefunction, signature
 from operator import attrgetter
 from typing import Any, NamedTuple, get_args
 
@@ -34,9 +34,15 @@ class Shortcut:
     """A route that reads, whose parameters are parts of `_Asked`, parts of the path, or a model of all of the query."""
 
     def __init__(self, route: APIRoute) -> None:
-        """TypeError for a route that asks for more: the framework alone would see to it."""
-        if route.dependencies or route.methods != {"GET"}:
-            raise TypeError(f"{route.path}: has dependencies of its own, or does more than read; leave it to the framework, see app.py")
+        """TypeError for a route that asks for more: the framework alone would see to it.
+
+        What the routers around it ask for is not seen here: `Shortcuts` asks for the scope that they do, and a test compares both ways.
+        """
+        is_plain = iscoroutinefunction(route.endpoint) and signature(route.endpoint).return_annotation is Response
+        if route.dependencies or route.methods != {"GET"} or not is_plain:
+            raise TypeError(
+                f"{route.path}: is no async function that reads, gives a Response and depends on nothing; leave it to FastAPI (app.py)"
+            )
         self._endpoint: Callable[..., Awaitable[Response]] = route.endpoint
         declared = signature(route.endpoint).parameters.items()
         self._arguments = {name: _argument(name, each.annotation, route.path) for name, each in declared}

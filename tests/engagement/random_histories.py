@@ -41,6 +41,7 @@ class _Writer:
         self.today = FIRST_DAY
         self.records: list[Record] = [Day(day=self.today)]
         self.signals: list[Signal] = []
+        self.telling = random.choice([0.5, 0.5, 0.02])  # how often a signal says a role, for which its account is judged anew
         self.retracting = retracting
         self.family = random.random() < 0.4
         self.lively = random.choice([0.5, 1, 2.5])  # records a day
@@ -85,7 +86,7 @@ class _Writer:
             kind=random.choice(kinds if random.random() < 0.5 else self.kinds),
             day=self.today - lag,
             person=person,
-            role=self.role() if person is not None and random.random() < 0.5 else None,
+            role=self.role() if person is not None and random.random() < self.telling else None,
             topic=random.choice([topic, topic.upper()]) if random.random() < 0.7 else None,
             seconds=random.choice([None, 0, 1, 59, 60, 754, 3600]),
             via=random.choice(BELOW) if self.family and random.random() < 0.3 else None,

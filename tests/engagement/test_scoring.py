@@ -129,7 +129,7 @@ def test_what_is_full_adds_nothing_and_nothing_adds_more_than_its_worth(before: 
     full, most = scoring.full(tally), tally.score
     for kind, person, occurred, seconds in after:
         add(state, kind, person, occurred, seconds)
-        most += scoring.worth(kind, person, max(0, day + days - occurred), seconds, full, has_role=state.roles.get(person) is not None)
+        most += scoring.worth(kind, person, max(0, day + days - occurred), seconds, full, may_have_role=state.roles.get(person) is not None)
     assert scored(scoring, state, day + days) <= most
 
 
@@ -137,7 +137,7 @@ def test_a_kind_at_its_cap_and_a_bucket_at_its_cap_are_full_unless_they_cross():
     scoring = Scoring(DEFAULT)
     crowd = state_of({"page": {day: {"p": 3, "q": 3} for day in range(97, 101)}, "review_site": {100: {"q": 2}}})
     assert scoring.full(scoring.tally(crowd, 100)) == (frozenset({"page"}), frozenset({"third party"}))
-    assert scoring.worth("page", "r", 0, 0, scoring.full(scoring.tally(crowd, 100)), has_role=True) == 0
+    assert scoring.worth("page", "r", 0, 0, scoring.full(scoring.tally(crowd, 100)), may_have_role=True) == 0
     crossing = state_of({"page": {day: {"p": 3} for day in range(92, 101)}, "webinar": {100: {"p": 2}}})
     assert scoring.full(scoring.tally(crossing, 100)) == (frozenset(), frozenset())  # the person's 60 are gone: page views give way
 
