@@ -10,9 +10,8 @@ caused, as a subscriber does.
 import argparse
 import asyncio
 import logging
-import sys
+import shutil
 import tempfile
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
@@ -22,7 +21,6 @@ from pathlib import Path
 from random import Random
 from statistics import quantiles
 from time import monotonic
-from typing import cast
 
 import aiohttp
 import click
@@ -121,95 +119,61 @@ def running(connection: Connection, environment: Environment, folder: Path, sett
         process.end()
 
 
-class Asking(asyncio.Protocol):
-    """One connection of `Client`."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def ask(self, request: bytes) -> asyncio.Future[bytes]:
-        """Send it; the answer is what comes back, head and body."""
-        self._got, self._length = bytearray(), 0
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        return self.answer
-
-    def data_received(self, data: bytes) -> None:
-        self._got += data
-        if not self._length and (end := self._got.find(b"\r\n\r\n")) >= 0:
-            head = self._got[:end].lower()
-            self._length = end + 4 + int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        if self._length and len(self._got) >= self._length:
-            self.answer.set_result(bytes(self._got))
-
-    def connection_lost(self, _: Exception | None) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(ConnectionError("the server has closed the connection"))
+ASKED = {  # kind of request -> its share, and its paths
+    "list": (1, "/api/v1/accounts?limit=50"),
+    "list by stage": (1, "/api/v1/accounts?stage=mqa&limit=50"),
+    "account": (2, "/api/v1/accounts/{account}"),
+    "timeline": (1, "/api/v1/accounts/{account}/timeline"),
+    "changes": (1, "/api/v1/tier-changes?last=20"),
+    "overview": (1, "/api/v1/overview"),
+}
+PERIOD = 0.2
+"""Seconds from one request of a connection to its next: an answer that takes longer holds that one up, and is rare."""
 
 
-class Client:
-    """Connections that stay. As plain as can be: in production whoever asks is on a machine of their own."""
+class Load:
+    """Requests at a steady rate, of h2load: it takes next to no processor, as if whoever asks were on a machine of their own."""
 
-    def __init__(self, address: str) -> None:
-        self._host, _, port = address.removeprefix("http://").partition(":")
-        self._port = int(port)
-        self._idle: deque[Asking] = deque()  # all are used in turn: the server closes one that is not
+    def __init__(self, address: str, folder: Path, asked: argparse.Namespace) -> None:
+        self._address, self._folder, self._asked, self._random = address, folder, asked, Random(2)
+        self._running: dict[str, asyncio.subprocess.Process] = {}
 
-    async def get(self, path: str) -> None:
-        """Ask, and read the answer to its end."""
-        if self._idle:
-            connection = self._idle.popleft()
-        else:
-            _, connection = await asyncio.get_running_loop().create_connection(Asking, self._host, self._port)
-        answer = await connection.ask(f"GET {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n\r\n".encode())
-        assert answer.startswith(b"HTTP/1.1 200"), f"{path}: {answer[:500]!r}"
-        self._idle.append(connection)
+    async def start(self) -> None:
+        """One process for each kind of request; its connections begin one after another, spread over a period."""
+        shares = sum(share for share, _ in ASKED.values())
+        for kind, (share, path) in ASKED.items():
+            rate = self._asked.requests * share / shares
+            connections = max(1, round(rate * PERIOD))
+            addresses = (
+                self._address + path.format(account=f"account-{self._random.randrange(self._asked.accounts)}.com") for _ in range(2_000)
+            )
+            self._file(kind, "asked").write_text("\n".join(addresses) + "\n")
+            self._file(kind, "told").unlink(missing_ok=True)
+            arguments = {
+                "-i": self._file(kind, "asked"),
+                "-n": int(rate * self._asked.seconds),
+                "-c": connections,
+                "-r": 1,  # connections in each
+                "--rate-period": f"{1_000 * PERIOD / connections:.0f}ms",
+                "--rps": rate / connections,
+                "--log-file": self._file(kind, "told"),
+            }
+            said = [str(part) for argument in arguments.items() for part in argument]
+            self._running[kind] = await asyncio.create_subprocess_exec("h2load", "--h1", *said, stdout=asyncio.subprocess.DEVNULL)
 
+    async def finish(self) -> list[tuple[str, float]]:
+        """Wait until all is asked; gives what was asked and the seconds that each took."""
+        answered: list[tuple[str, float]] = []
+        for kind, process in self._running.items():
+            assert await process.wait() == 0, f"h2load ({kind}) ended with {process.returncode}"
+            lines = [line.split() for line in self._file(kind, "told").read_text().splitlines()]  # began, status, microseconds
+            failed = [status for _, status, _ in lines if status != "200"]
+            assert not failed, f"{kind}: {len(failed)} of {len(lines)} were answered with {failed[0]}"
+            answered += [(kind, int(took) / 1e6) for _, _, took in lines]
+        return answered
 
-async def load(address: str, accounts: int, rate: int, seconds: float) -> list[tuple[str, float]]:
-    """Ask at a steady rate: lists, accounts, changes; when each was due counts, not when it could be sent."""
-    random, answered, client = Random(2), [], Client(address)
-
-    async def ask(due: float) -> None:
-        account = f"account-{random.randrange(accounts)}.com"
-        what, path = random.choice(
-            [
-                ("list", "/api/v1/accounts?limit=50"),
-                ("list by stage", "/api/v1/accounts?stage=mqa&limit=50"),
-                ("account", f"/api/v1/accounts/{account}"),
-                ("account", f"/api/v1/accounts/{account}"),
-                ("timeline", f"/api/v1/accounts/{account}/timeline"),
-                ("changes", "/api/v1/tier-changes?last=20"),
-                ("overview", "/api/v1/overview"),
-            ]
-        )
-        await client.get(path)
-        answered.append((what, monotonic() - due))
-
-    async with asyncio.TaskGroup() as asking:
-        began = monotonic()
-        for number in range(int(rate * seconds)):
-            due = began + number / rate
-            await asyncio.sleep(max(0.0, due - monotonic()))
-            asking.create_task(ask(due))
-    return answered
-
-
-async def start_client(address: str, asked: argparse.Namespace) -> asyncio.subprocess.Process:
-    """A process that is ready to ask, and does once it is told."""
-    program = [sys.executable, "-m", "tests.streams.measure_serving", "--only-load", address]
-    options = ["--accounts", str(asked.accounts), "--requests", str(asked.requests), "--seconds", str(asked.seconds)]
-    client = await asyncio.create_subprocess_exec(*program, *options, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
-    assert client.stdout is not None
-    await client.stdout.readline()  # it is there
-    return client
-
-
-async def finish(client: asyncio.subprocess.Process) -> list[tuple[str, float]]:
-    """Have it ask; returns what was asked and the seconds that it took."""
-    out, _ = await client.communicate(b"\n")
-    assert client.returncode == 0, "the load failed, see above"
-    return [(what, seconds) for what, seconds in _decode(out)]
+    def _file(self, kind: str, what: str) -> Path:
+        return self._folder / f"{kind.replace(' ', '-')}.{what}"
 
 
 def told(name: str, seconds: list[float]) -> str:
@@ -231,7 +195,7 @@ async def wait_until_ready(address: str, accounts: int) -> None:
     raise SystemExit("the profiles are not complete after 180 s")
 
 
-async def measure(connection: Connection, address: str, environment: Environment, asked: argparse.Namespace) -> None:
+async def measure(connection: Connection, load: Load, address: str, environment: Environment, asked: argparse.Namespace) -> None:
     feed = Feed(connection, environment, asked.accounts)
     listening = asyncio.create_task(feed.listen())
     try:
@@ -247,10 +211,10 @@ async def measure(connection: Connection, address: str, environment: Environment
             for with_load in (False, True):
                 feed.latencies.clear()
                 if with_load:
-                    client = await start_client(address, asked)
+                    await load.start()
                 work = asyncio.create_task(feed.run(asked.events, asked.seconds))
                 if with_load:
-                    answered += await finish(client)
+                    answered += await load.finish()
                 await work
                 await asyncio.sleep(2)
                 (beside if with_load else alone).extend(seconds for _, seconds in feed.latencies)
@@ -277,13 +241,9 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=300, help="a second")
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only-load", metavar="ADDRESS")
     asked = parser.parse_args()
-    if asked.only_load:
-        click.echo("ready")
-        sys.stdin.readline()
-        sys.stdout.buffer.write(_encode(uvloop.run(load(asked.only_load, asked.accounts, asked.requests, asked.seconds))))
-        return
+    if shutil.which("h2load") is None:
+        raise SystemExit("`h2load` is not on the path; install it with `sudo apt-get install nghttp2-client` (macOS: brew install nghttp2)")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -301,7 +261,8 @@ def main() -> None:
         for command in commands:
             stack.enter_context(running(connection, environment, folder, settings, *command))
         try:
-            uvloop.run(measure(connection, f"http://127.0.0.1:{port}", environment, asked))
+            address = f"http://127.0.0.1:{port}"
+            uvloop.run(measure(connection, Load(address, folder, asked), address, environment, asked))
         except BaseException:
             for log in folder.glob("*.log"):
                 click.echo(f"--- {log.name}\n{log.read_text()[-1500:]}", err=True)
