@@ -17,13 +17,8 @@ class Fit(NamedTuple):
     grade: str
 
 
-_UNKNOWN = Fit(None, 0, UNKNOWN)
-
-
 def fit_of(state: AccountState, rulebook: Rulebook) -> Fit:
     """Judge an account by the rulebook's criteria; one that is unknown neither helps nor harms."""
-    if not state.attributes and state.region is None and state.relationship is None:
-        return _UNKNOWN  # most accounts: nobody has said anything of them
     total = known = met = 0
     for name, answer in answers(state, rulebook).items():
         weight = rulebook.fit[name].weight
@@ -32,7 +27,7 @@ def fit_of(state: AccountState, rulebook: Rulebook) -> Fit:
             known += weight
             met += weight if answer else 0
     if known == 0 or rulebook.grades is None:
-        return _UNKNOWN
+        return Fit(None, 0, UNKNOWN)
     score = 100 * met // known
     share = THOUSAND * known // total
     if known * THOUSAND < rulebook.grades.known * total:

@@ -133,7 +133,7 @@ class Judge:
                 suppressed=suppressed,
                 committee=committee,
                 blocked=blocked,
-                surges=surging.names(rulebook) if state.topics else (),
+                surges=surging.names(rulebook),
                 surging_topics=len(surging.topics),
                 rolled_up_score=together.score,
                 rolled_up_people=len(together.people),
@@ -152,7 +152,7 @@ class Judge:
 
     def headroom(self, state: AccountState, day: int, facts: Facts, tallies: Tallies) -> Headroom:
         """Say which signals the account bears from ``day`` on, where it was judged as ``facts`` and did not move."""
-        asked = {id(word): word for word in self._watched(state, facts)}.values()
+        asked = [*self._watched(state, facts)]
         operators = {word.operator for word in asked}
         is_lasting = self.is_fading(state)
         kinds = self._plain_kinds if facts.first_party else self._plain_kinds & self._third_party_kinds

@@ -376,7 +376,7 @@ class _Work:
         """Judge an account of which more has changed than the score, and find its due day."""
         day = self.position.rule_day
         if day is not None and not self._judged(key, row, judge, day, cause):
-            row.due = _due(judge, key, row.state, day)
+            row.due = _or_never(judge.due(key.decode(), row.state, day))
 
     def _bears(self, key: bytes, signal: Signal, row: Row, day: int) -> bool:
         """Whether a signal certainly moves nothing."""
@@ -420,7 +420,7 @@ class _Work:
             row.applied = record.offset
             judge.forget(row.state, day)
             if not self._judged(key, row, judge, day, cause):
-                row.due = _due(judge, key, row.state, day)
+                row.due = _or_never(judge.due(key.decode(), row.state, day))
         self.position.cursor = (record.offset, keys[limit - 1]) if len(keys) > limit else None
         return self.position.cursor is None
 
@@ -435,7 +435,7 @@ class _Work:
         self.headroom[key] = None  # the same facts may move it again
         stand(state, moves, day)
         due = judge.due(account, state, day)
-        row.due = NEVER if due is None else due
+        row.due = _or_never(due)
         evaluation = judge.explain(state, day, facts)
         for move in moves:
             if not move.is_seen:
@@ -493,6 +493,5 @@ def _cause(reason: Reason, entry: Signal | Update, record: Record) -> Cause:
     return Cause(name=f"{entry.source[0]}:{entry.id}", reason=reason, effective_at=at, offset=record.offset)
 
 
-def _due(judge: Judge, key: bytes, state: AccountState, day: int) -> int:
-    due = judge.due(key.decode(), state, day)
+def _or_never(due: int | None) -> int:
     return NEVER if due is None else due

@@ -121,7 +121,6 @@ class Scoring:
                     third_party=rule.third_party,
                     cap=None if rule.act_now else caps.account.get(name),
                 )
-        self._rank = {name: rank for rank, name in enumerate(self._kinds)}
         self.horizon = max((self.window, *(len(kind.worth) for kind in self._kinds.values())))
         """From this age on a cell changes nothing that is tallied."""
 
@@ -142,10 +141,6 @@ class Scoring:
         """Whether signals of this kind can change a tally."""
         return kind in self._kinds
 
-    def _kinds_of(self, state: Counts) -> list[str]:
-        """Kinds of which the account has signals and which are worth something, in the order in which the caps are filled."""
-        return sorted(self._kinds.keys() & state.kinds.keys(), key=self._rank.__getitem__)
-
     def multipliers(self, state: Counts) -> dict[str, int]:
         """Thousandths by person, the anonymous and the merged among them; 0 excludes."""
         of_role = self._roles.get
@@ -162,9 +157,11 @@ class Scoring:
         first_party = False
         act_now_age: int | None = None
         multipliers = self.multipliers(state)
-        for name in self._kinds_of(state):
-            kind, history = self._kinds[name], state.kinds[name]
-            buckets = earned[name] = {}
+        for kind in self._kinds.values():
+            history = state.kinds.get(kind.name)
+            if history is None:
+                continue
+            buckets = earned[kind.name] = {}
             for cell_day, cells in history.days.items():
                 age = day - cell_day if cell_day < day else 0
                 left = age < len(kind.worth)
